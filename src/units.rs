@@ -431,6 +431,30 @@ pub fn thousands(value: u64) -> String {
     groups.join(",")
 }
 
+/// Formats the whole part of each number in a text with thousands separators: `3000 of 12000.5` becomes
+/// `3,000 of 12,000.5`. Digits of names, addresses, dates and values with a unit do not change.
+pub fn grouped(text: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || "_.,:-+[#".contains(c);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(at);
+        let digits = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let (number, after) = from.split_at(digits);
+        out.push_str(before);
+        let decimals = after.strip_prefix('.').filter(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+        let next = decimals.map_or(after, |it| it.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let follows = next.chars().next().is_some_and(|c| c.is_alphanumeric() || "_:-".contains(c));
+        let is_alone = !out.ends_with(is_part) && !follows && number.len() > 3;
+        match number.parse().ok().filter(|_| is_alone && !number.starts_with('0')) {
+            Some(value) => out.push_str(&thousands(value)),
+            None => out.push_str(number),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,6 +484,20 @@ mod tests {
         assert_eq!((s("50%"), s(" 0.5 %")), (Ok(0.5), Ok(0.005)));
         assert!(s("0.5").is_err() && s("101%").is_err() && s("-1%").is_err() && s("%").is_err());
         assert_eq!(Share::new(0.07).to_string(), "7%");
+    }
+
+    #[test]
+    fn numbers_in_a_text_get_separators() {
+        for (text, shown) in [
+            ("3000 of 12000.5 acked", "3,000 of 12,000.5 acked"),
+            ("at least 1000", "at least 1,000"),
+            ("rate > 5000/s (1000, 100)", "rate > 5,000/s (1,000, 100)"),
+            ("kafka:9092, 10.0.1000.1, p95 < 2000ms", "kafka:9092, 10.0.1000.1, p95 < 2000ms"),
+            ("2026-11-29, 0.12345, a1234, 0001", "2026-11-29, 0.12345, a1234, 0001"),
+        ] {
+            assert_eq!(grouped(text), shown);
+            assert_eq!(grouped(shown), shown);
+        }
     }
 
     fn fits<T: FromStr<Err = UnitError> + JsonSchema>(text: &str) -> bool {

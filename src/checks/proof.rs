@@ -37,7 +37,7 @@ fn unproven_fault(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unprove
     let verb = match seen {
         Some(seen) if seen.effective && seen.span.is_some() => return None,
         Some(FaultSeen { span: Some(_), .. }) => "has no proof that it took effect",
-        _ => "never began",
+        _ => "never started",
     };
     Some(Unproven {
         name: fault.name.clone(),
@@ -48,7 +48,7 @@ fn unproven_fault(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unprove
 
 /// The reason in the proof of a fault that never started, without the statement that it never started.
 pub fn reason_of(proof: &str) -> &str {
-    let rest = proof.strip_prefix("it never began").unwrap_or(proof);
+    let rest = proof.strip_prefix("it never started").unwrap_or(proof);
     rest.strip_prefix(": ").unwrap_or(rest)
 }
 

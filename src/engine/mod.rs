@@ -18,7 +18,7 @@ use crate::kafka;
 use crate::metrics::Throttling;
 use crate::observe::{EarlyEnd, FaultSeen, Note, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Target, Work};
-use crate::units::times;
+use crate::units::{thousands, times};
 
 pub use context::options::Options;
 pub use context::progress::{LiveScenario, Phase, RunProgress};
@@ -155,7 +155,7 @@ impl NotBegun {
         let ended = if self.stop.is_stopped() { cut(&self.stop) } else { ScenarioEnd::Skipped };
         let scenario = |index| seen(plan, &self.live, index, None, ScenarioOutcome::of(ended).because(why));
         let fault = |fault: &FaultPlan| FaultSeen {
-            proof: "it never began: the run did not start".to_owned(),
+            proof: "it never started: the run did not start".to_owned(),
             ..FaultSeen::of(fault)
         };
         let brokers = match &plan.target {
@@ -316,7 +316,7 @@ fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
             "brokers throttled {what}: {} responses to {api} had a throttle time, at most \
             {longest} and {total} in total. A quota of the user or client id is exhausted, so \
             rates and latencies reflect the quota (lower `rate`, or raise the quota)",
-            it.answers
+            thousands(it.answers)
         ))
     })
 }

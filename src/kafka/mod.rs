@@ -30,6 +30,7 @@ pub use client::code::Code;
 pub use client::embedded::Embedded;
 pub use client::error::Error;
 pub use client::log::{LogKind, LogLines};
+pub use client::names::code_words;
 pub use client::remedies::{remedy, with_remedy};
 pub use client::settings::{Client, JUDGE};
 pub use producer::delivery::{Delivery, DeliveryOutcome};

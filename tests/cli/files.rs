@@ -33,7 +33,7 @@ fn in_the_middle(place: &Place, words: &[&str], then: impl FnOnce(&str)) -> Outp
     command.env("GITHUB_OUTPUT", place.path().join("output")).env("GITHUB_ACTIONS", "true");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.by_ref().any(|line| line.starts_with("write: ")), "the load never began");
+    assert!(lines.by_ref().any(|line| line.starts_with("write: ")), "the load never started");
     then(&child.id().to_string());
     let said: Vec<String> = lines.collect();
     let output = child.wait_with_output().unwrap();

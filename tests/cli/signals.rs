@@ -23,7 +23,7 @@ fn stopped_by(place: &Place, signal: &str) -> Option<i32> {
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
     let flows = |line: String| line.starts_with("write: ") && !line.starts_with("write: 0");
-    assert!(lines.by_ref().any(flows), "the load never began");
+    assert!(lines.by_ref().any(flows), "the load never started");
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     // Else a full pipe would hold it up.
@@ -37,7 +37,11 @@ fn each_signal_has_a_code_of_its_own() {
         let place = Place::new();
         assert_eq!(stopped_by(&place, signal), Some(code), "{signal}");
         assert_eq!(place.names("reports/x-long"), ["junit.xml", "report.html", "summary.json"]);
-        assert_eq!(place.names("reports"), ["index.json", "junit.xml", "x-long"], "the next one never began");
+        assert_eq!(
+            place.names("reports"),
+            ["index.json", "junit.xml", "x-long"],
+            "the next one never started"
+        );
         let summary = place.json("reports/x-long/summary.json");
         assert_eq!(summary["status"], "error");
         assert_eq!(summary["anomalies"]["lost"]["count"], 0, "what was read is judged");
@@ -62,7 +66,7 @@ fn what_was_started_with_hangups_ignored_outlives_its_terminal() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.by_ref().any(|line| line.starts_with("write:")), "the load never began");
+    assert!(lines.by_ref().any(|line| line.starts_with("write:")), "the load never started");
     Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap();
     lines.for_each(drop);
     child.wait().unwrap();

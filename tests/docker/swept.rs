@@ -96,7 +96,7 @@ async fn what_a_dead_run_left_is_removed_and_what_a_living_one_has_is_kept() {
     let refused = clean(&only(&alive)).await.unwrap();
     assert_eq!(
         refused.kept,
-        [format!("run {}: its kaf6 still runs; use --force to remove it anyway", alive.id)]
+        [format!("run {}: its kaf6 process is still active; use --force to remove it anyway", alive.id)]
     );
     assert_eq!(left_of(&alive.id).len(), 3);
     clean(&only(&elsewhere)).await.unwrap();

@@ -74,7 +74,7 @@ fn the_action_runs_as_its_users_run_it() {
         format!("::error file=.github/e2e/forgets.yaml,line={line},col=5,title=no_loss failed for read::");
     act(&["forgets"]).says(&[
         &place,
-        "1000 lost: of 1000 acked",
+        "1,000 lost: of 1,000 acked",
         "set-output:: status=fail",
         "Success - Main It must be red",
     ]);

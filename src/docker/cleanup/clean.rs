@@ -82,8 +82,8 @@ async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, Docke
 fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> {
     match (life, options.run.is_some(), options.force) {
         (_, true, true) | (Life::Dead, ..) | (Life::Unknown, true, _) => None,
-        (Life::Alive, true, _) => Some("its kaf6 still runs; use --force to remove it anyway"),
-        (Life::Alive, false, _) => Some("its kaf6 still runs"),
+        (Life::Alive, true, _) => Some("its kaf6 process is still active; use --force to remove it anyway"),
+        (Life::Alive, false, _) => Some("its kaf6 process is still active"),
         (Life::Unknown, false, _) if over => None,
         (Life::Unknown, false, _) => Some(
             "kaf6 cannot tell from here whether the run is still active, and its time limit has \
@@ -131,7 +131,7 @@ fn by_run(labelled: LabelledThings) -> BTreeMap<Whose, Left> {
     };
     for volume in &labelled.volumes {
         if let Some((id, heal)) = marked(volume) {
-            add(&volume.labels, format!("container {} healed ({heal})", short(id)));
+            add(&volume.labels, format!("container {} restored ({heal})", short(id)));
         }
     }
     for container in labelled.containers {

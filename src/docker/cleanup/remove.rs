@@ -98,7 +98,8 @@ pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) 
 async fn remove_all(daemon: &Daemon, labelled: &LabelledThings, removed: &mut RemovalReport) {
     for volume in &labelled.volumes {
         if let Some((id, heal)) = marked(volume) {
-            removed.tell(format!("container {} healed ({heal})", short(id)), healed(daemon, id, heal).await);
+            removed
+                .tell(format!("container {} restored ({heal})", short(id)), healed(daemon, id, heal).await);
         }
     }
     let containers = labelled.containers.iter().map(|container| async move {

@@ -105,10 +105,8 @@ pub(crate) async fn mark(shared: &ClusterState, id: &str, heal: &str) -> Result<
         ..VolumeCreateRequest::default()
     };
     let made = shared.daemon.docker.create_volume(marker).await;
-    made.map(|_| ()).map_err(refused(
-        "create the marker that `kaf6 clean` needs to heal an \
-    attached container",
-    ))
+    made.map(|_| ())
+        .map_err(refused("create the marker that `kaf6 clean` needs to restore an attached container"))
 }
 
 pub(crate) async fn unmark(shared: &ClusterState, id: &str) {

@@ -202,7 +202,7 @@ impl Cluster {
         let lines = last_words(&unit.log.last_lines(), 3);
         let lines = if lines.is_empty() { "its log is empty".to_owned() } else { lines };
         let remark = platform::remark(shared, unit).await;
-        Some(format!("the container of {} ended by itself: {how} ({lines}){remark}", unit.title()))
+        Some(format!("the container of {} exited by itself: {how} ({lines}){remark}", unit.title()))
     }
 
     /// Sentences for the report about differences from Docker with its default settings.

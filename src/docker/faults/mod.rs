@@ -75,7 +75,7 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken)
     let waits = late.map(|unit| async move {
         let bound = patience(shared, unit);
         let waited = ready::wait(shared, unit, (Instant::now(), bound), cancel).await;
-        waited.err().map(|error| format!("{} after it was healed: {}", unit.title(), error.words(unit)))
+        waited.err().map(|error| format!("{} after it was restored: {}", unit.title(), error.words(unit)))
     });
     problems.extend(futures_util::future::join_all(waits).await.into_iter().flatten());
     problems
@@ -87,7 +87,7 @@ async fn heal_one(shared: &ClusterState, unit: &Replica) -> Option<String> {
         DesiredState::Paused => pause::go_on(shared, unit).await,
         _ => power::start(shared, unit, None).await,
     };
-    healed.err().map(|reason| format!("could not heal {}: {reason}", unit.title()))
+    healed.err().map(|reason| format!("could not restore {}: {reason}", unit.title()))
 }
 
 /// How long a container may take to become ready.

@@ -11,6 +11,7 @@ use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::state::ClusterState;
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
+use crate::units::thousands;
 use tokio_util::sync::CancellationToken;
 
 /// With fewer fully delayed pieces, nothing is proven: they may be a coincidence.
@@ -55,8 +56,9 @@ fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
         return (false, "no byte passed through the relay during the fault".to_owned());
     }
     let mut proof = format!(
-        "{out} bytes forward and {back} back through the relay, {connections} new \
-        connections"
+        "{} bytes forward and {} back through the relay, {connections} new connections",
+        thousands(out),
+        thousands(back)
     );
     if refused > 0 {
         proof.push_str(&format!(" and {refused} refused"));

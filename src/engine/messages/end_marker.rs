@@ -234,7 +234,7 @@ impl EndMarkers {
                     why.insert(*partition, "it was acked without an offset".to_owned());
                 }
                 DeliveryOutcome::Failed { code } | DeliveryOutcome::Unknown { code } => {
-                    why.insert(*partition, format!("{} {}", code.text(), code.aside()));
+                    why.insert(*partition, code.in_words());
                 }
             }
         };

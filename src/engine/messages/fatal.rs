@@ -13,9 +13,9 @@ pub(crate) type Fatal = (kafka::Code, String);
 pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
     let counts = shared.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
-    let description = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
+    let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.meaning()) };
     ScenarioOutcome::of(ended).because(format!(
-        "its producer failed for good: {description}{text} {}; {}",
+        "its producer stopped after a fatal error: {told}{text} {}; {}",
         code.aside(),
         what_to_do(*code)
     ))
@@ -26,13 +26,11 @@ const fn what_to_do(code: kafka::Code) -> &'static str {
     match code.0 {
         // OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, and librdkafka's _INCONSISTENT
         45 | 59 | -149 => {
-            "the broker does not know what this producer sent before, so going on would risk \
-            duplicates: if the broker is allowed to forget it, set `idempotence: false`"
+            "the broker does not know what this producer sent before, so continuing would risk duplicates: if the broker is allowed to forget it, set `idempotence: false`"
         }
         // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED, _FENCED
         47 | 90 | -144 => {
-            "the broker considers another producer newer: check whether it lost or mixed up its \
-            producer state"
+            "the broker has fenced this producer: check whether the broker lost or mixed up its producer state"
         }
         // TRANSACTIONAL_ID_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED
         53 | 31 => "grant IdempotentWrite to its user, or set `idempotence: false`",

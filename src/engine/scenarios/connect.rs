@@ -181,7 +181,7 @@ impl Attempt {
                             if topic.code.is_none() {
                                 "a partition has no leader".to_owned()
                             } else {
-                                topic.code.text()
+                                topic.code.in_words()
                             }
                         }),
                     },

@@ -330,7 +330,7 @@ impl BrokerView {
                 numbers.sort_unstable();
                 said(&numbers)
             } else {
-                topic.code.text()
+                topic.code.in_words()
             };
             if UNSETTLED.contains(&topic.code) {
                 view.unsettled.push(topic.name.clone());

@@ -98,12 +98,12 @@ async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
         (Ok(()), Some(cluster)) => cluster,
         (Ok(()), None) => {
             state.end(true);
-            seen.proof = "it never began: there is no cluster".to_owned();
+            seen.proof = "it never started: there is no cluster".to_owned();
             return (number, Begun { seen, holds: None });
         }
         (Err(why), _) => {
             state.end(true);
-            seen.proof = format!("it never began: {why}");
+            seen.proof = format!("it never started: {why}");
             return (number, Begun { seen, holds: None });
         }
     };

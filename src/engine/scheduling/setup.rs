@@ -143,7 +143,7 @@ fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Insta
     let refused: Vec<String> = refused
         .map(|topic| {
             let what_to_do = kafka::remedy(&topic.code.name());
-            format!("{} for topic `{}`", what_to_do.unwrap_or_else(|| topic.code.name()), topic.name)
+            format!("{} for topic `{}`", what_to_do.unwrap_or_else(|| topic.code.in_words()), topic.name)
         })
         .collect();
     if refused.is_empty() {
@@ -221,8 +221,7 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
                 }
                 (partitions, None)
             }
-            TopicOutcome::Error { code, text } => {
-                let why = format!("{text} {}", code.aside());
+            TopicOutcome::Error { text: why, .. } => {
                 shared.note(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
                 (0, Some(why))
             }

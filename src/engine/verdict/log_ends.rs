@@ -7,6 +7,7 @@ use crate::engine::context::run_context::{RunContext, Topology};
 use crate::ids::{Offset, Partition};
 use crate::kafka;
 use crate::observe::{Note, PartitionSeen};
+use crate::units::thousands;
 
 /// The current end of each log with an end marker, as the broker reports it; `None` if it does not.
 pub(crate) fn reported_ends(
@@ -36,9 +37,11 @@ pub(crate) fn note_low_watermarks(shared: &RunContext, topology: &Topology, part
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
             shared.note(Note::warning(format!(
-                "partition {} of `{}`: {count} records are at or above the high watermark that the \
+                "partition {} of `{}`: {} records are at or above the high watermark that the \
                 broker reports; kaf6 does not rely on it, but other readers may stop too early",
-                seen.partition, topology.topics[seen.topic].name
+                seen.partition,
+                topology.topics[seen.topic].name,
+                thousands(count)
             )));
         }
     }

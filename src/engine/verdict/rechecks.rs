@@ -13,6 +13,7 @@ use crate::ids::{Offset, Partition};
 use crate::ledger::{Contents, Marker, Observer, Pass};
 use crate::observe::Note;
 use crate::plan::Acks;
+use crate::units::thousands;
 
 /// The scenarios with `acks: 1` whose partition may have another leader now.
 #[derive(Debug, Default)]
@@ -116,7 +117,7 @@ impl Judging<'_> {
                     read, and re-reading offsets {from} to {to} failed ({}); messages that no \
                     reader found count as unread",
                     place.1,
-                    suspects.count,
+                    thousands(suspects.count),
                     pass.observer.words(),
                     again.why
                 )));

@@ -205,7 +205,7 @@ fn count(topic: &TopicMetadata) -> i32 {
 
 /// The outcome for an error code, with advice if kaf6 has some.
 fn error(code: Code, detail: &str) -> TopicOutcome {
-    let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
+    let detail = if detail.is_empty() { code.meaning() } else { detail.trim_end_matches('.').to_owned() };
     let what_to_do = match code.0 {
         35 | -165 => Some(
             "this broker does not support CreateTopics: create the topic beforehand, or let the \
@@ -218,5 +218,5 @@ fn error(code: Code, detail: &str) -> TopicOutcome {
         _ => remedies::what_to_do(code),
     };
     let what_to_do = what_to_do.map(|text| format!("; {text}")).unwrap_or_default();
-    TopicOutcome::Error { code, text: format!("{detail}{what_to_do}") }
+    TopicOutcome::Error { code, text: format!("{detail} {}{what_to_do}", code.aside()) }
 }

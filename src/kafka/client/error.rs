@@ -20,7 +20,7 @@ pub enum Error {
         reason: String,
     },
     /// A request failed or timed out.
-    #[error("{what}: {} {}", code.text(), code.aside())]
+    #[error("{what}: {}", code.in_words())]
     Request { what: String, code: Code },
     /// The embedded broker cannot serve the run.
     #[error("the embedded broker {reason}")]

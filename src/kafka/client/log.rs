@@ -93,7 +93,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("REQTMOUT", "", "a broker left requests unanswered until their timeout"),
     ("", RESET, "a broker reset connections"),
     ("", DISCONNECTED, "a broker closed connections"),
-    ("MAXPOLL", "", "a reader was not drained for minutes: kaf6 was too slow"),
+    ("MAXPOLL", "", "kaf6 did not read a client's queue for minutes: this machine is too slow"),
 ];
 
 impl LogLines {

@@ -11,6 +11,8 @@ use crate::kafka::ffi as raw;
 
 /// Kafka has no higher code.
 const MOST: i32 = 200;
+/// No code of librdkafka is lower.
+const LEAST: i32 = -200;
 
 impl Code {
     /// The code's name in librdkafka's spelling: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
@@ -24,6 +26,24 @@ impl Code {
         if self.is_local() { format!("({})", self.name()) } else { format!("({}, {})", self.name(), self.0) }
     }
 
+    /// What it means and its name: `timed out (_TIMED_OUT)`, `not enough in-sync replicas (NOT_ENOUGH_REPLICAS, 19)`.
+    pub fn in_words(self) -> String {
+        format!("{} {}", self.meaning(), self.aside())
+    }
+
+    /// What it means, as a part of a sentence.
+    pub fn meaning(self) -> String {
+        let text = self.text();
+        let text = text.strip_prefix("Local: ").or(text.strip_prefix("Broker: ")).unwrap_or(&text);
+        let mut chars = text.chars();
+        let first = chars.next().map(|c| c.to_ascii_lowercase());
+        // Abbreviations such as `SSL error` do not change.
+        match chars.clone().next() {
+            Some(second) if !second.is_uppercase() => first.into_iter().chain(chars).collect(),
+            _ => text.to_owned(),
+        }
+    }
+
     /// The broker's code that librdkafka describes with this text.
     pub(crate) fn of_text(text: &str) -> Option<Self> {
         static TEXTS: OnceLock<HashMap<String, Code>> = OnceLock::new();
@@ -35,6 +55,17 @@ impl Code {
     /// librdkafka's description of the code.
     pub fn text(self) -> String {
         raw::describe(self).1
+    }
+}
+
+/// A code for people, by its name. Reports use it for all codes, because names of librdkafka do not explain
+/// themselves: `message timed out (_MSG_TIMED_OUT)`. Other names are Kafka's own, and do not change.
+pub fn code_words(name: &str) -> String {
+    static LOCAL: OnceLock<HashMap<String, Code>> = OnceLock::new();
+    let local = || (LEAST..-1).map(Code).map(|code| (code.name(), code)).collect();
+    match LOCAL.get_or_init(local).get(name) {
+        Some(code) if name.starts_with('_') => code.in_words(),
+        _ => name.to_owned(),
     }
 }
 
@@ -63,6 +94,20 @@ mod tests {
             assert!(!Code(strange).name().is_empty());
             assert!(!Code(strange).text().is_empty());
         }
+    }
+
+    #[test]
+    fn people_read_words_before_the_names_of_librdkafka() {
+        for (name, words) in [
+            ("_TIMED_OUT", "timed out (_TIMED_OUT)"),
+            ("_DESTROY", "broker handle destroyed (_DESTROY)"),
+            ("_SSL", "SSL error (_SSL)"),
+            ("REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"),
+            ("_OTHER", "_OTHER"),
+        ] {
+            assert_eq!(code_words(name), words);
+        }
+        assert_eq!(Code(3).in_words(), "unknown topic or partition (UNKNOWN_TOPIC_OR_PART, 3)");
     }
 
     #[test]

@@ -13,15 +13,14 @@ pub(crate) fn owned(property: &str) -> Option<&'static str> {
         "group.id" | "group.instance.id" | "group.protocol" | "group.remote.assignor" => {
             "kaf6 reads by partition, without a consumer group"
         }
-        "auto.offset.reset" => "kaf6 reports a reset instead of jumping silently",
+        "auto.offset.reset" => "kaf6 reports an offset that is out of range instead of resetting it silently",
         "enable.auto.commit"
         | "auto.commit.enable"
         | "enable.auto.offset.store"
         | "auto.commit.interval.ms" => "kaf6 commits no offsets",
         "enable.metrics.push" => "clients must send only what the scenario defines",
         "enable.partition.eof" | "check.crcs" | "queued.max.messages.kbytes" => {
-            "kaf6's reading \
-        depends on it"
+            "kaf6 sets it so that readers get every record"
         }
         "log.queue" | "log_level" => "kaf6 collects the log lines itself",
         "plugin.library.paths" => "kaf6 loads no plugins",

@@ -47,7 +47,7 @@ const REMEDIES: &[Remedy] = &[
     r(
         41,
         "NOT_CONTROLLER",
-        "the broker is not the controller, or does not know it: wait with `connect`, or check the \
+        "the broker is not the controller, or does not know the controller: wait with `connect`, or check the \
         brokers' logs",
     ),
     r(
@@ -78,12 +78,12 @@ const REMEDIES: &[Remedy] = &[
     r(
         -152,
         "_PURGE_QUEUE",
-        "the time of the producer was over before the broker took these: see what kept it from that, in its log and the notes",
+        "the producer timed out before it could send these messages: look for the cause in the broker's log and in the notes",
     ),
     r(
         -151,
         "_PURGE_INFLIGHT",
-        "the time of the producer was over before the broker answered: see what kept it from that, in its log and the notes",
+        "the producer timed out before the broker answered: look for the cause in the broker's log and in the notes",
     ),
     r(87, "INVALID_RECORD", "the broker rejects the message: a compacted topic needs a `key`"),
     r(

@@ -78,7 +78,7 @@ pub fn probe_fetch(
             .find(|found| found.name == topic)
             .ok_or_else(|| NoFetch::Unknown(format!("{broker} does not report topic {topic}")))?;
         if !found.code.is_none() {
-            let text = format!("{broker} reports for topic {topic}: {}", found.code.text());
+            let text = format!("{broker} reports for topic {topic}: {}", found.code.in_words());
             return Err(if found.code.means_gone() {
                 NoFetch::Unknown(text)
             } else {

@@ -44,7 +44,7 @@ pub(super) fn api_versions(connection: &mut Connection) -> Result<Vec<Api>, Stri
             0 if apis.is_empty() => return Err("the broker reports no APIs".into()),
             0 => return Ok(apis),
             UNSUPPORTED_VERSION if version > 0 => {}
-            _ => return Err(code.text()),
+            _ => return Err(code.in_words()),
         }
     }
     Err("the broker supports no known version of ApiVersions".into())

@@ -50,7 +50,7 @@ pub enum NoSettings {
     #[error("the broker does not support DescribeConfigs 1 to 4")]
     Unsupported,
     /// The broker returned an error code.
-    #[error("the broker refuses DescribeConfigs: {}", .0.text())]
+    #[error("the broker refuses DescribeConfigs: {}", .0.in_words())]
     Refused(Code),
     /// No broker returned a readable answer in time.
     #[error("{0}")]

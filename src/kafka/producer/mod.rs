@@ -85,7 +85,7 @@ pub enum SendError {
     #[error("the send queue is full")]
     QueueFull,
     /// The message will never be sent, for example because it is too large. It has failed.
-    #[error("refused before sending: {}", .0.text())]
+    #[error("refused before sending: {}", .0.in_words())]
     Refused(Code),
 }
 

@@ -267,7 +267,7 @@ impl Judge<'_> {
             Class::Skipped(pass) => (
                 pass,
                 format!(
-                    "{} read past its offset without it, but a fresh client found it; {}",
+                    "{} passed its offset without reading it, but a fresh client found it; {}",
                     passes[pass].observer.words(),
                     self.neighbours(view, pass, seq)
                 ),
@@ -275,7 +275,7 @@ impl Judge<'_> {
             Class::NotRechecked(pass) => (
                 pass,
                 format!(
-                    "{} read past its offset without it, and it could not be re-read",
+                    "{} passed its offset without reading it, and it could not be re-read",
                     passes[pass].observer.words()
                 ),
             ),

@@ -12,6 +12,7 @@ use crate::ledger::evidence::{Evidence, Observer};
 use crate::ledger::read::pass::Pass;
 use crate::ledger::read::view::{StreamView, offsets_in};
 use crate::ledger::sent::{Bound, Retry};
+use crate::units::thousands;
 
 /// A repeat or a reordering of one message, as seen by one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,7 +241,8 @@ fn unexplained(view: &StreamView<'_>, seq: Seq) -> String {
     }
     format!(
         "more messages are duplicated than the producer resent ({} messages in {} batches)",
-        bound.messages, bound.batches
+        thousands(bound.messages),
+        thousands(bound.batches)
     )
 }
 

@@ -9,6 +9,7 @@ use super::super::console::done;
 use super::super::format::{bytes, count, float, instant, latency, millis, number, optional};
 use super::super::summary::{Num, ScenarioSummary, Summary};
 use super::super::words::{READBACK, READBACK_WHY, ended_words};
+use crate::kafka::code_words;
 use crate::plan::ScenarioKind;
 
 pub(super) struct Scenarios {
@@ -147,8 +148,9 @@ pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
         .scenarios
         .iter()
         .flat_map(|(name, s)| {
-            let retries = s.retries_by_code.iter().map(|(code, n)| (format!("{code} (retried)"), *n));
-            let errors = s.errors_by_code.iter().map(|(code, n)| (code.clone(), *n)).chain(retries);
+            let retries =
+                s.retries_by_code.iter().map(|(code, n)| (format!("{} (retried)", code_words(code)), *n));
+            let errors = s.errors_by_code.iter().map(|(code, n)| (code_words(code), *n)).chain(retries);
             errors.map(move |(code, n)| (name.as_str(), code, n))
         })
         .filter(|(.., n)| *n > 0)

@@ -38,7 +38,7 @@ impl Consumer {
         if !self.unknown_told.swap(true, Ordering::Relaxed) {
             let reader = &self.shared.plan.scenarios[self.index].name;
             self.shared.live.say(format!(
-                "{reader}: the broker can be reached and does not know all partitions of `{}`; waiting for them",
+                "{reader}: the broker is reachable, but does not know all partitions of `{}`; waiting for them",
                 self.name
             ));
         }

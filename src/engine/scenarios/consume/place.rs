@@ -9,7 +9,7 @@ use super::still::ReadPace;
 use super::window::AnswerWindow;
 use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd, Unreadable};
 use crate::ids::{Offset, Partition};
-use crate::kafka::{Code, ReaderSet};
+use crate::kafka::{Code, ReaderSet, code_words};
 use crate::ledger::PartitionReads;
 use crate::observe::Note;
 use crate::units::times;
@@ -236,15 +236,14 @@ impl PartitionPosition {
                 it.offset,
                 it.low,
                 it.high,
-                it.code.name(),
+                code_words(&it.code.name()),
                 times(it.times),
             )));
         }
         let gone = self.unknown.filter(|unknown| unknown.confirmed);
         if let Some(unknown) = gone {
             consumer.shared.note(Note::error(format!(
-                "partition {partition} of `{name}`: a reachable broker no longer knows it, from \
-                {:.1} s until its reader ended",
+                "partition {partition} of `{name}`: a reachable broker did not know it from {:.1} s until its reader ended",
                 seconds(unknown.since_us)
             )));
         }

@@ -77,9 +77,7 @@ impl ReadPace {
         if self.patient {
             consumer.shared.note(Note::hint(format!(
                 "the reader of partition {partition} of `{}` got only {gained} records in {:.1} s, \
-                at offset {}: from then on kaf6 allows the broker 1 s per response \
-                (`fetch.wait.max.ms`), because a broker with slow storage may return little or \
-                nothing",
+                at offset {}: from then on, kaf6 waits up to 1 s for each response (`fetch.wait.max.ms`), because a broker with slow storage may return little or nothing",
                 consumer.name,
                 time.as_secs_f64(),
                 self.from
@@ -102,21 +100,13 @@ pub(super) fn note(
         Ok(probe) if !probe.code.is_none() => {
             retried(probe.code);
             let null = if probe.null_records { ", with null records" } else { "" };
-            format!(
-                "the broker refuses to return records: {} {}{null}",
-                probe.code.text(),
-                probe.code.aside()
-            )
+            format!("the broker refuses to return records: {}{null}", probe.code.in_words())
         }
         // A reader requests the log's offsets before it fetches, and librdkafka repeats the request silently.
         Ok(probe) if probe.record_bytes > 0 => match set.watermarks(partition, waits.answer) {
             Err(Error::Request { code, .. }) if !code.is_local() => {
                 retried(code);
-                format!(
-                    "the broker refuses to report the start and end of its log: {} {}",
-                    code.text(),
-                    code.aside()
-                )
+                format!("the broker refuses to report the start and end of its log: {}", code.in_words())
             }
             _ => "the broker does return records: the reader is slow, or the topic was recreated".to_owned(),
         },

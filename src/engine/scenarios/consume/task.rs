@@ -135,7 +135,7 @@ impl ReadTask {
             && low > start
         {
             consumer.shared.note(Note::hint(format!(
-                "the log of partition {partition} of `{}` begins at offset {low}: what lay before was removed",
+                "the log of partition {partition} of `{}` begins at offset {low}: earlier records were removed",
                 consumer.name
             )));
         }

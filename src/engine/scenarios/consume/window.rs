@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::ids::Offset;
-use crate::kafka::Code;
 use crate::kafka::probe::FetchProbe;
+use crate::kafka::{Code, code_words};
 use crate::units::times;
 
 /// One answer of a broker to a reader.
@@ -150,7 +150,7 @@ const OUT_OF_RANGE: Code = Code(1);
 
 /// Kafka's name of a code. librdkafka uses another name for -1.
 fn name(code: Code) -> String {
-    if code == Code(-1) { "UNKNOWN_SERVER_ERROR".to_owned() } else { code.name() }
+    if code == Code(-1) { "UNKNOWN_SERVER_ERROR".to_owned() } else { code_words(&code.name()) }
 }
 
 /// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION. These concern the client, not the record.

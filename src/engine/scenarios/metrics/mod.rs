@@ -17,6 +17,7 @@ use crate::metrics::Recorder;
 use crate::observe::{Note, ScenarioEnd, ScrapeSeen, SeriesPoints, SeriesSeen};
 use crate::plan::MetricsPlan;
 use crate::scenario::Series;
+use crate::units::thousands;
 
 /// Timeout of one request of a scenario with `every`. Otherwise the scenario's `timeout` applies.
 const ONE_OF_MANY: Duration = Duration::from_secs(10);
@@ -60,7 +61,9 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
     if seen.cut > 0 {
         shared.note(Note::warning(format!(
             "{} of {} responses to `{}` are longer than 16 MiB; kaf6 did not read the rest of them",
-            seen.cut, seen.requests, shared.plan.scenarios[index].name
+            thousands(seen.cut),
+            thousands(seen.requests),
+            shared.plan.scenarios[index].name
         )));
     }
     ScenarioOutcome { ended: Some(ended), scrape: Some(seen), ..ScenarioOutcome::default() }
