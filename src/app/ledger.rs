@@ -35,8 +35,7 @@ pub(super) fn load(
     let saved = Saved::read(&bytes).with_context(|| path.display().to_string())?;
     if saved.brokers.is_empty() && options.brokers.is_none() {
         bail!(
-            "{}: cannot verify this run, because it used the embedded broker or started its own \
-            brokers, which ended with it",
+            "{}: cannot verify this run, because its brokers ended with it (embedded, or started by the run)",
             path.display()
         );
     }

@@ -36,11 +36,11 @@ pub enum Command {
     Run(RunArgs),
     /// Check scenario files without running them (offline)
     Validate(FileArgs),
-    /// Check again that the messages of an earlier run are still there, once, in order and unaltered
+    /// Check that the messages of an earlier run are still there, once, in order and unaltered
     Verify(VerifyArgs),
     /// Show what a run would do, as a timeline with all defaults (offline)
     Plan(FileArgs),
-    /// Render report.html and junit.xml again from summary.json in the folder of a run
+    /// Render report.html and junit.xml of a run again from its summary.json
     Report(ReportArgs),
     /// Print the JSON Schema of scenario files or of summary.json
     Schema {
@@ -77,7 +77,7 @@ pub struct FileArgs {
     )]
     pub files: Vec<String>,
 
-    /// Use the broker inside kaf6 instead of any other (real sockets and protocol, no installation)
+    /// Use the broker that is built into kaf6 (real sockets and protocol, nothing to install)
     #[arg(long, env = "KAF6_EMBEDDED", hide_env_values = true)]
     pub embedded: bool,
 
@@ -257,11 +257,11 @@ pub struct ReportArgs {
 /// Arguments of `clean`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
-    /// Clean up only the run with this id (default: all runs whose kaf6 has ended or whose time is over)
+    /// Clean up only the run with this id (default: all runs whose kaf6 process has ended or whose time limit has passed)
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub run: Option<String>,
 
-    /// With --run: clean up even if its kaf6 still runs
+    /// With --run: clean up even if the kaf6 process of the run is still active
     #[arg(long, requires = "run")]
     pub force: bool,
 

@@ -478,7 +478,7 @@ scenarios:
     value:
       text: ${SIZE:-5}
 ";
-    assert_eq!(said(text("f.yaml", file)), ["9:15 expected a whole number, found the text `1`"]);
+    assert_eq!(said(text("f.yaml", file)), ["9:15 expected a whole number, found the string `1`"]);
     let plan = text("f.yaml", &file.replace("\"1\"", "${COUNT:-7}")).unwrap();
     assert_eq!(plan.topics[0].config["retention.ms"], "0123");
     let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };

@@ -134,7 +134,7 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
         cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), message, None));
     }
     if read.is_empty() && cx.problems.is_empty() {
-        cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), "no broker given", None));
+        cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), "no broker specified", None));
     }
     Target::Brokers(read)
 }
@@ -193,7 +193,7 @@ fn security(
 ) -> Security {
     let (sasl, tls) = (raw.protocol.has_sasl(), raw.protocol.has_tls());
     if sasl && raw.mechanism.is_none() {
-        let hint = Some("such as `mechanism: SCRAM-SHA-512`".to_owned());
+        let hint = Some("add, for example, `mechanism: SCRAM-SHA-512`".to_owned());
         cx.at_key(pointer, "`mechanism` is missing: the protocol uses SASL", hint);
     }
     if let Some(mechanism) = raw.mechanism.as_ref().filter(|_| sasl && !options.embedded) {

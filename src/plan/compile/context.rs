@@ -98,7 +98,7 @@ impl<'a> Context<'a> {
     ) -> Option<Duration> {
         let value = self.quantity(pointer, written)?;
         if value == Duration::ZERO {
-            self.at(pointer, "this must be above 0", None);
+            self.at(pointer, format!("invalid value `{value}`: expected more than 0"), None);
             return None;
         }
         Some(value)
@@ -126,7 +126,7 @@ impl<'a> Context<'a> {
             (Ok(wired), Some(source)) => Some(wired.shown_as(source)),
             (Ok(wired), None) => Some(wired),
             (Err(error), Some(_)) => {
-                self.about_value(pointer, &error.message, None, "a text with valid references");
+                self.about_value(pointer, &error.message, None, "a string with valid references");
                 None
             }
             (Err(error), None) => {
@@ -189,7 +189,7 @@ impl<'a> Context<'a> {
     pub(super) fn no_secret(&mut self, pointer: &str, what: &str) {
         if self.document.is_secret(pointer) {
             let shown = self.document.shown(pointer).unwrap_or_default().to_owned();
-            let hint = Some("use a variable whose name does not suggest a secret".to_owned());
+            let hint = Some("use a variable whose name does not mark it as a secret".to_owned());
             self.at(pointer, format!("`{shown}` exposes a secret in {what}"), hint);
         }
     }
@@ -201,7 +201,7 @@ impl<'a> Context<'a> {
             let line = self.document.place(&pointer).line;
             if let Some(before) = first.get(name) {
                 let named = if what == "checks" { "; give each a `name`" } else { "" };
-                let hint = Some(format!("the first one is in line {before}{named}"));
+                let hint = Some(format!("the first one is on line {before}{named}"));
                 let message = format!("two {what} have the name `{name}`");
                 self.about_value(&pointer, &message, hint, "a unique name");
             } else {

@@ -184,7 +184,8 @@ fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Optio
     if let (Some(replica), Some(most)) = (replica, most)
         && replica >= most
     {
-        let message = format!("unknown replica: `{service}` has at most {most}");
+        let replicas = if most == 1 { "replica" } else { "replicas" };
+        let message = format!("unknown replica: `{service}` has at most {most} {replicas}");
         let hint = Some(format!("replicas count from 0, so the last one is `{service}.{}`", most - 1));
         cx.about_value(&pointer, &message, hint, "a service");
     }
@@ -237,17 +238,16 @@ fn throttle(
     let wanted = latency.is_some_and(|latency| latency != Duration::ZERO);
     if raw.bandwidth.is_none() && (raw.latency.is_none() || latency == Some(Duration::ZERO)) {
         let hint = Some("add `latency: 200ms`, or `bandwidth: 1MiB/s`".to_owned());
-        cx.at_key(fault, "it slows nothing down", hint);
+        cx.at_key(fault, "`throttle` requires `latency` or `bandwidth`", hint);
     }
     if jitter.is_some_and(|jitter| jitter > latency.unwrap_or_default()) && (wanted || raw.latency.is_none())
     {
-        let hint = Some("`jitter` is both added to `latency` and subtracted from it".to_owned());
+        let hint = Some("`jitter` is added to `latency` or subtracted from it".to_owned());
         cx.at_key(&below(fault, "jitter"), "`jitter` is larger than `latency`", hint);
     }
     if latency.zip(length).is_some_and(|(latency, length)| latency >= length) {
         let hint = Some(
-            "data that is still delayed at the end of the fault is released: increase \
-        `for`"
+            "increase `for`, because data that is still delayed at the end of the fault is sent at once"
                 .to_owned(),
         );
         cx.at_key(&below(fault, "latency"), "`latency` must be shorter than `for`", hint);
@@ -287,7 +287,12 @@ fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Optio
         return None;
     }
     if from == to {
-        cx.about_value(pointer, "a service has no link to itself", None, "a link between services");
+        cx.about_value(
+            pointer,
+            "invalid link: expected two different services",
+            None,
+            "a link between services",
+        );
         return None;
     }
     if let Some(Some(service)) = known.services.get(from)
@@ -342,7 +347,7 @@ fn pairs(cx: &mut Context<'_>, known: &Known, faults: &KnownFaults) {
                 if !good().any(started) {
                     let hint =
                         Some(format!("add `for: 10s`, or a fault of type `start` with `target: {target}`"));
-                    cx.at_key(&pointer, format!("no fault starts `{target}` again"), hint);
+                    cx.at_key(&pointer, format!("`{target}` is stopped and never started again"), hint);
                 }
             }
             ActionPlan::Start { target } if all_read => {
@@ -362,7 +367,10 @@ fn pairs(cx: &mut Context<'_>, known: &Known, faults: &KnownFaults) {
                 if now == Some(*to) && good().filter(scales).count() == 1 {
                     cx.at_key(
                         &pointer,
-                        format!("no change: `{service}` already has this many replicas"),
+                        format!(
+                            "no change: `{service}` already has {to} {}",
+                            if *to == 1 { "replica" } else { "replicas" }
+                        ),
                         None,
                     );
                 }

@@ -12,6 +12,7 @@ use crate::plan::compile::scenario_table::{
 use crate::plan::{Counter, ScenarioKind, Start, When, Work};
 use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
+use crate::units::thousands;
 
 /// A scenario or fault that may wait for another one.
 struct Waiting<'a> {
@@ -46,8 +47,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, ScenarioEntr
                 }
                 Some(ScenarioEntry::Good(other)) if other.plan.is_background() => {
                     let message = format!(
-                        "`{after}` runs until all others have ended, so nothing can wait \
-                        for it"
+                        "`{after}` runs until all other scenarios have ended, so nothing can wait for it"
                     );
                     cx.about_value(&at, &message, None, "a scenario that can be waited for");
                 }
@@ -99,7 +99,11 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &ScenarioEntry) {
         _ => None,
     };
     if let Some(total) = total.filter(|total| *total < when.at_least) {
-        let message = format!("`{name}` never reaches {}: it ends with {total}", when.at_least);
+        let message = format!(
+            "`{name}` never reaches {}: its maximum is {}",
+            thousands(when.at_least),
+            thousands(total)
+        );
         cx.about_value(at, &message, None, "a count that can be reached");
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn start(
     });
     if when.is_some() && at.is_some() {
         let hint = Some(format!("{what} starts by time or by count; remove one of the two"));
-        cx.at_key(&at_when, "`when` and `at` exclude each other", hint);
+        cx.at_key(&at_when, "`when` and `at` cannot be combined", hint);
     }
     Start { after, at: at.unwrap_or_default().std(), when }
 }

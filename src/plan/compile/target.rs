@@ -28,7 +28,7 @@ pub(super) fn target(
             elsewhere(
                 cx,
                 "--embedded",
-                "the broker inside kaf6 is not a container, so faults in its `cluster` would not \
+                "the broker that is built into kaf6 is not a container, so faults in its `cluster` would not \
                 affect it",
             );
         }
@@ -63,7 +63,7 @@ pub(super) fn target(
     if let Some(target) = chosen {
         if target == Target::Embedded && known.written {
             let hint = Some("remove `brokers`, or `cluster`".to_owned());
-            let message = "the broker inside kaf6 is not a container, so faults in `cluster` would \
+            let message = "the broker that is built into kaf6 is not a container, so faults in `cluster` would \
             not affect it";
             cx.at("/brokers", message, hint);
         }
@@ -80,7 +80,11 @@ pub(super) fn target(
     }
     if !known.attached.is_empty() {
         let hint = Some("add `brokers: [localhost:9092]`".to_owned());
-        cx.at_key("/cluster/attach", "it names containers, but not how clients reach the brokers", hint);
+        cx.at_key(
+            "/cluster/attach",
+            "`attach` requires `brokers`: kaf6 does not know how clients reach attached containers",
+            hint,
+        );
     } else if known.starts {
         if !known.incomplete {
             let hint = Some("name a port of the broker's service `kafka`, or set `brokers`".to_owned());
@@ -89,7 +93,7 @@ pub(super) fn target(
     } else {
         cx.at_key(
             "",
-            "no brokers given",
+            "no brokers specified",
             Some("set `brokers: [localhost:9092]` or `brokers: embedded`, or pass --brokers".to_owned()),
         );
     }

@@ -32,7 +32,11 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
         let Some(raw) = parts.get::<format::Topic>(&pointer, cx) else { continue };
         let at_name = below(&pointer, "name");
         if raw.replication_factor == Some(0) {
-            cx.at(&below(&pointer, "replication_factor"), "a topic has at least one replica", None);
+            cx.at(
+                &below(&pointer, "replication_factor"),
+                "invalid replication factor `0`: expected at least 1",
+                None,
+            );
         }
         names.push((at_name.clone(), raw.name.clone()));
         let Some(name) = name(cx, &at_name, &raw.name) else {
@@ -67,7 +71,7 @@ fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
     let template = cx.template(pointer, text)?;
     cx.no_secret(pointer, "a topic's name");
     if let Some(other) = template.functions().find(|function| *function != Function::RunId) {
-        let message = format!("`{other}` changes from message to message, but a topic has one name");
+        let message = format!("`{other}` differs for each message, so a topic name cannot contain it");
         cx.about_value(
             pointer,
             &message,

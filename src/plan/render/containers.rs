@@ -118,14 +118,17 @@ fn what(fault: &FaultPlan) -> String {
         },
         ActionPlan::Start { .. } => "restarted".to_owned(),
         ActionPlan::Pause { .. } => format!("frozen{for_}"),
-        ActionPlan::Throttle { latency, jitter, bandwidth, .. } => {
+        ActionPlan::Throttle { link, latency, jitter, bandwidth } => {
             let mut parts = Vec::new();
             if !latency.is_zero() {
                 let jitter = if jitter.is_zero() { String::new() } else { format!(" +- {}", time(*jitter)) };
-                parts.push(format!("{}{jitter} latency", time(*latency)));
+                parts.push(format!("{}{jitter} latency from {} to {}", time(*latency), link.from, link.to));
             }
-            parts.extend(bandwidth.map(|bytes| format!("at most {}", Bandwidth::new(bytes))));
-            format!("each direction: {}{for_}", parts.join(", "))
+            parts.extend(
+                bandwidth.map(|bytes| format!("at most {} in each direction", Bandwidth::new(bytes))),
+            );
+            parts.extend(length.map(|length| format!("for {length}")));
+            parts.join(", ")
         }
         ActionPlan::Scale { service, to } => {
             let back = length.map_or_else(String::new, |length| format!(", and back after {length}"));

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
 use super::{Counter, When};
-use crate::units::Duration;
+use crate::units::{Duration, thousands};
 
 /// Prints a title and two columns. Prints nothing if there are no rows.
 pub(super) fn section(out: &mut String, title: &str, rows: impl Iterator<Item = (String, String)>) {
@@ -30,7 +30,7 @@ pub(super) fn line(out: &mut String, text: &str) {
 
 /// A count with its noun.
 pub(super) fn count(number: u64, of: &str) -> String {
-    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
+    if number == 1 { format!("1 {of}") } else { format!("{} {of}s", thousands(number)) }
 }
 
 /// A duration.

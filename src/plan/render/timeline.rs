@@ -15,7 +15,7 @@ use crate::plan::{
     ValuePlan, Work,
 };
 use crate::scenario::{Secrets, ServiceTemplate};
-use crate::units::{ByteSize, Rate, Share};
+use crate::units::{ByteSize, Rate, Share, thousands};
 
 /// Width of the bars, in columns.
 const WIDTH: usize = 48;
@@ -234,7 +234,7 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
         Work::Consume(consume) => {
             let what = match consume.from {
                 From::Run => "records of this run",
-                From::Any => "records from anyone",
+                From::Any => "all records",
             };
             let where_ = consume.partition.map_or_else(
                 || format!("all partitions of {}", consume.topic),
@@ -250,7 +250,7 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
             };
             let until = match consume.limit {
                 Some(1) => "until 1 message is read".to_owned(),
-                Some(limit) => format!("until {limit} distinct messages are read"),
+                Some(limit) => format!("until {} distinct messages are read", thousands(limit)),
                 None => "to the end of the log".to_owned(),
             };
             if consume.readback {
@@ -306,9 +306,9 @@ fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
         }
         Some(total) => {
             let each = if total % clients == 0 {
-                format!("{} each", total / clients)
+                format!("{} each", thousands(total / clients))
             } else {
-                format!("{} or {} each", total / clients, total / clients + 1)
+                format!("{} or {} each", thousands(total / clients), thousands(total / clients + 1))
             };
             let _ = write!(what, " sharing {}, {each}", count(total, "message"));
         }
@@ -406,10 +406,10 @@ fn checks(plan: &Plan, out: &mut String) {
 fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
     match &check.ask {
         CheckSettings::CountEquals { expected, metric } => {
-            Some(format!("{} = {expected}", counted(plan, check, *metric)))
+            Some(format!("{} = {}", counted(plan, check, *metric), thousands(*expected)))
         }
         CheckSettings::CountAtLeast { expected, metric } => {
-            Some(format!("{} >= {expected}", counted(plan, check, *metric)))
+            Some(format!("{} >= {}", counted(plan, check, *metric), thousands(*expected)))
         }
         CheckSettings::NoDuplicates { strict } | CheckSettings::InOrder { strict } => {
             strict.then(|| "strict".to_owned())

@@ -138,7 +138,7 @@ fn replace_one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Repo
         }
         if out.len() > TEXT_MAX {
             faulty = true;
-            report(span, "the text is too long after its variables are replaced".to_owned(), None);
+            report(span, "the string is too long after its variables are replaced".to_owned(), None);
             break;
         }
         at = open + length + 1;

@@ -93,7 +93,7 @@ checks! {
         /// Messages that may fail or stay unacknowledged. Default: none.
         allow: Option<Allow>,
     }
-    /// No acknowledged message is lost, skipped or unread.
+    /// No acknowledged message is lost, skipped, unreadable or unread.
     NoLoss = "no_loss" {}
     /// No message is in the log twice, except duplicates that a retry explains.
     NoDuplicates = "no_duplicates" {

@@ -86,7 +86,7 @@ fn error<T>(message: impl Into<String>, hint: Option<String>) -> Result<T, ExprE
 pub fn when(text: &str) -> Result<When, ExprError> {
     let form = || Some("write it as `<scenario>.<sent|acked|received> >= <count>`".to_owned());
     let Some((left, right)) = text.split_once(">=") else {
-        return error("a start by count supports only `>=`", form());
+        return error("`when` supports only `>=`", form());
     };
     let Some((scenario, counter)) = left.trim().split_once('.') else {
         return error("the scenario or its counter is missing", form());

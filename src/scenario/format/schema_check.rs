@@ -142,12 +142,12 @@ impl Checker<'_> {
                 let message = format!(
                     "invalid value {}: expected {}",
                     self.shown(at),
-                    lower(about.unwrap_or("a different text"))
+                    lower(about.unwrap_or("a different string"))
                 );
                 self.add(at, value_place, message, None);
             }
             Kind::MinItems { .. } => self.add(at, value_place, "the list is empty", None),
-            Kind::MinLength { .. } => self.add(at, value_place, "the text is empty", None),
+            Kind::MinLength { .. } => self.add(at, value_place, "the string is empty", None),
             Kind::MaxItems { limit } => {
                 self.add(at, value_place, format!("the list has more than {limit} items"), None);
             }
@@ -278,7 +278,7 @@ impl Checker<'_> {
             let message = format!("expected a mapping with a `type`, found {found}");
             let tag = tags.iter().find(|tag| self.document.shown(at) == Some(tag));
             let hint = if instance.is_null() {
-                Some("are its fields below it, and indented deeper?".to_owned())
+                Some("indent its fields below it".to_owned())
             } else if at.ends_with("/type") {
                 Some("indent it deeper than the name above it".to_owned())
             } else {
@@ -323,7 +323,7 @@ impl Checker<'_> {
         }
         let hint = match instance {
             Json::Array(_) if matches!(at, "/scenarios" | "/faults") => {
-                Some("give each a name in place of the `-`, and write `name: {type: ...}`".to_owned())
+                Some("replace each `-` with a name: `name: {type: ...}`".to_owned())
             }
             Json::Number(_) | Json::Bool(_) if wanted.contains(&"string") => {
                 Some("put it in quotes".to_owned())
@@ -373,7 +373,7 @@ fn lower(text: &str) -> String {
 
 fn words(types: &[&str]) -> String {
     let name = |kind: &&str| match *kind {
-        "string" => "a text",
+        "string" => "a string",
         "integer" => "a whole number",
         "number" => "a number",
         "boolean" => "true or false",
@@ -381,7 +381,11 @@ fn words(types: &[&str]) -> String {
         "object" => "a mapping",
         _ => "nothing",
     };
-    types.iter().map(name).collect::<Vec<_>>().join(" or ")
+    let names: Vec<&str> = types.iter().map(name).collect();
+    match names.as_slice() {
+        [front @ .., last] if front.len() > 1 => format!("{}, or {last}", front.join(", ")),
+        names => names.join(" or "),
+    }
 }
 
 fn kind_of(value: &Json) -> &'static str {
@@ -389,7 +393,7 @@ fn kind_of(value: &Json) -> &'static str {
         Json::Null => "nothing",
         Json::Bool(_) => "the boolean",
         Json::Number(_) => "the number",
-        Json::String(_) => "the text",
+        Json::String(_) => "the string",
         Json::Array(_) => "a list",
         Json::Object(_) => "a mapping",
     }

@@ -61,6 +61,6 @@ impl JsonSchema for Plain {
         "Plain".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"description": "a text, a number, true or false", "type": ["string", "number", "boolean"]})
+        json_schema!({"description": "a string, a number, or true or false", "type": ["string", "number", "boolean"]})
     }
 }

@@ -8,6 +8,7 @@ use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Member, Node, Scalar};
 use super::position::Span;
 use super::yaml::{DEPTH_MAX, VALUES_MAX};
+use crate::units::thousands;
 
 struct JsonReader<'a> {
     path: &'a Path,
@@ -73,7 +74,7 @@ impl<'a> JsonReader<'a> {
             let message = if depth > DEPTH_MAX {
                 format!("lists and objects are nested more than {DEPTH_MAX} levels deep")
             } else {
-                format!("the file has more than {VALUES_MAX} values")
+                format!("the file has more than {} values", thousands(VALUES_MAX as u64))
             };
             return Err(Box::new(Diagnostic::at(self.path, self.text, self.span(1), message, None)));
         }
@@ -115,7 +116,7 @@ impl<'a> JsonReader<'a> {
                 Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
                 Some(first) => {
                     let message = format!("duplicate key `{key}`");
-                    let hint = format!("it is first defined in line {}", first.span.line);
+                    let hint = format!("the first one is on line {}", first.span.line);
                     self.problems.push(Diagnostic::at(self.path, self.text, key_span, message, Some(hint)));
                 }
             }
@@ -165,18 +166,16 @@ impl<'a> JsonReader<'a> {
             match bytes.get(end) {
                 Some(b'"') => break,
                 Some(b'\\') => end += 2,
-                Some(b'\n') | None => return Err(self.wrong("this text in quotes is not closed")),
+                Some(b'\n') | None => {
+                    return Err(self.wrong("unclosed string: expected a closing quotation mark"));
+                }
                 Some(_) => end += 1,
             }
         }
         let source = self.text.get(self.at..=end).unwrap_or_default();
         let span = self.span(source.chars().count());
-        let text = serde_json::from_str(source).map_err(|_| {
-            self.wrong(
-                "this text in quotes has an invalid escape or a control \
-            character",
-            )
-        })?;
+        let text = serde_json::from_str(source)
+            .map_err(|_| self.wrong("this string has an invalid escape or a control character"))?;
         self.at = end + 1;
         Ok((text, span))
     }

@@ -11,6 +11,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Member, Node, Scalar};
 use super::position::Span;
+use crate::units::thousands;
 
 /// Maximum nesting depth of lists and mappings.
 pub const DEPTH_MAX: usize = 64;
@@ -92,13 +93,12 @@ impl YamlReader<'_> {
                     Some("indent YAML with spaces, not with tabs")
                 } else if line.contains("${") {
                     Some(
-                        "within `{...}` and `[...]`, put `${...}` in quotes, because YAML reads \
-                    its braces",
+                        "inside `{...}` and `[...]`, put `${...}` in quotes, because YAML interprets the braces",
                     )
                 } else if line.contains("{{") {
-                    Some("a value that begins with `{{`, or has it within `{...}` and `[...]`, needs quotes")
+                    Some("quote each value that begins with `{{`, and each value with `{{` inside `{...}` or `[...]`")
                 } else if error.info().contains("mapping values are not allowed") {
-                    Some("is this line indented deeper than it should be, or does a value with `: ` in it need quotes?")
+                    Some("check the indentation of this line, or quote the value if it contains `: `")
                 } else {
                     None
                 };
@@ -112,7 +112,7 @@ impl YamlReader<'_> {
                         return Err(self.problem(
                             span,
                             "a second document begins here",
-                            Some("use one scenario file for each; `kaf6 run` takes several"),
+                            Some("put each document in a separate file; `kaf6 run` accepts several files"),
                         ));
                     }
                 }
@@ -153,12 +153,15 @@ impl YamlReader<'_> {
         self.spent.values += cost.values;
         self.spent.bytes += cost.bytes;
         if self.spent.values > VALUES_MAX || self.spent.bytes > BYTES_MAX {
-            let message =
-                format!("the file expands to more than {VALUES_MAX} values or {} MiB here", BYTES_MAX >> 20);
+            let message = format!(
+                "with its aliases, the file has more than {} values or {} MiB",
+                thousands(VALUES_MAX as u64),
+                BYTES_MAX >> 20
+            );
             return Err(self.problem(
                 span,
                 message,
-                Some("aliases (`*name`) repeat everything that they refer to"),
+                Some("each alias (`*name`) counts as a copy of the value that it refers to"),
             ));
         }
         Ok(())
@@ -171,7 +174,7 @@ impl YamlReader<'_> {
             self.open.last_mut()
         {
             if scalar.plain && scalar.text == "<<" {
-                let hint = "write out the keys, or use `*name` in place of the whole mapping";
+                let hint = "repeat the keys, or use `*name` in place of the whole mapping";
                 return Err(self.problem(span, "merge keys (`<<`) are not supported", Some(hint)));
             }
             *key = Some((scalar.text, span));
@@ -223,7 +226,7 @@ impl YamlReader<'_> {
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         self.value_expected(span)?;
         let Some((_, cost, depth)) = self.anchors.get(&anchor) else {
-            return Err(self.problem(span, "an alias cannot be inside of what it refers to", None));
+            return Err(self.problem(span, "an alias cannot refer to a value that contains it", None));
         };
         let (cost, depth) = (*cost, *depth);
         self.spend(cost, span)?;
@@ -243,8 +246,8 @@ impl YamlReader<'_> {
             Some(Open { node: Node { content: Content::Mapping(_), .. }, key: None, .. }) => Err(self
                 .problem(
                     span,
-                    "a key must be a text",
-                    Some("put a text with braces, such as `{{uuid}}`, in quotes"),
+                    "a key must be a string",
+                    Some("put a string with braces, such as `{{uuid}}`, in quotes"),
                 )),
             _ => Ok(()),
         }
@@ -267,7 +270,7 @@ impl YamlReader<'_> {
                     Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
                     Some(first) => {
                         let message = format!("duplicate key `{key}`");
-                        let hint = format!("it is first defined in line {}", first.span.line);
+                        let hint = format!("the first one is on line {}", first.span.line);
                         self.problems.push(Diagnostic::at(self.path, self.text, span, message, Some(hint)));
                     }
                 }

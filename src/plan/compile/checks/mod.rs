@@ -81,7 +81,7 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Check
             let at = below(pointer, "at_least");
             let at_least: Share = cx.quantity(&at, Some(&it.at_least))?;
             if at_least.get() == 0.0 {
-                cx.at(&at, "this must be above 0", None);
+                cx.at(&at, format!("invalid share `{at_least}`: expected more than 0%"), None);
             }
             CheckSettings::ThroughputDrops { during: it.during.clone(), at_least: at_least.get() }
         }
@@ -130,8 +130,8 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
     }
     let (field, span) = match (&raw.during, &raw.after) {
         (Some(_), Some(_)) => {
-            let hint = Some("use two checks for both".to_owned());
-            cx.at_key(&below(pointer, "after"), "`during` and `after` exclude each other", hint);
+            let hint = Some("use two checks".to_owned());
+            cx.at_key(&below(pointer, "after"), "`during` and `after` cannot be combined", hint);
             return None;
         }
         (Some(fault), None) => ("during", Some(FaultPart::During(fault.clone()))),
@@ -140,7 +140,8 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
     };
     if span.is_some() && abort {
         let hint = Some("remove one of the two".to_owned());
-        let message = format!("`abort` checks the run so far, but `{field}` only a part of the run");
+        let message =
+            format!("`abort` evaluates the run so far, but `{field}` limits the check to a part of the run");
         cx.at_key(&below(pointer, "abort"), message, hint);
     }
     let expr = match expr::threshold(&raw.expr) {
@@ -271,7 +272,7 @@ fn asked(
         Some(slot) if !is_acked(ask, slot) => {
             let hint = Some(format!("set `acks: all` in `{name}`, or remove the check"));
             let message = format!(
-                "brokers do not confirm the messages of `{name}` (acks 0), so `{kind}` \
+                "brokers do not confirm the messages of `{name}` (`acks: 0`), so `{kind}` \
                 cannot check them"
             );
             cx.about_value(&at_scenario, &message, hint, "a scenario that supports this");
@@ -314,8 +315,7 @@ fn consumer(
         // A producer with errors may be the one that writes the topic.
         let is_written = cx.is_written(&below(&scenario_pointer(name), "from"));
         if is_written || slots.values().all(|slot| slot.good().is_some()) {
-            let hint =
-                Some("kaf6 can check message by message only what the file itself produces".to_owned());
+            let hint = Some("kaf6 can check individual messages only if the file produces them".to_owned());
             let message = format!(
                 "`{name}` reads messages from others, so it does not support \
             `{kind}`"
@@ -331,7 +331,7 @@ fn consumer(
         let hint = Some("remove the check; the other checks still apply".to_owned());
         let message = format!(
             "`no_loss` cannot check the messages of `{producer}`, because \
-        brokers do not confirm them (acks 0)"
+        brokers do not confirm them (`acks: 0`)"
         );
         cx.at(pointer, message, hint);
     }

@@ -144,13 +144,13 @@ pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
     }
     if known.starts && cluster.get("attach").is_some() {
         let hint = Some("remove `attach`, or `preset` and `services`".to_owned());
-        let message = "a run either starts containers or attaches to some";
+        let message = "`attach` cannot be combined with `preset` or `services`";
         cx.at_key("/cluster/attach", message, hint);
     }
     let (services, attached) = (members("services"), members("attach"));
     if services.is_empty() && attached.is_empty() && !known.incomplete {
         let hint = Some("add `preset: kafscale`, `services: {...}` or `attach: {...}`".to_owned());
-        cx.at_key("/cluster", "`cluster` has nothing to start and nothing to attach to", hint);
+        cx.at_key("/cluster", "`cluster` names no containers", hint);
     }
     for name in services {
         let mut taken = DefaultsRecorder::below(format!("cluster.services.{name}"));
@@ -211,7 +211,7 @@ fn service(
     let image = match &raw.image {
         Some(image) => self::image(cx, &below(&pointer, "image"), image),
         None => {
-            let hint = Some("such as `image: ghcr.io/kafscale/kafscale-broker:v1.6.0`".to_owned());
+            let hint = Some("add, for example, `image: ghcr.io/kafscale/kafscale-broker:v1.6.0`".to_owned());
             cx.at_key(&pointer, "`image` is missing", hint);
             None
         }
@@ -221,7 +221,11 @@ fn service(
     let mut needs = Vec::new();
     for (index, need) in raw.needs.into_iter().flatten().enumerate() {
         if need == name {
-            cx.at(&below(&below(&pointer, "needs"), index), format!("`{name}` needs itself"), None);
+            cx.at(
+                &below(&below(&pointer, "needs"), index),
+                format!("`{name}` lists itself under `needs`"),
+                None,
+            );
         } else if !needs.contains(&need) {
             needs.push(need);
         }
@@ -271,7 +275,7 @@ pub(super) fn image(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<S
     };
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     let wrong = if let Some(c) = text.chars().find(|c| !fits(*c)) {
-        Some(format!("invalid character {c:?} in the name of an image"))
+        Some(format!("invalid character {c:?} in an image name"))
     } else if path.split('/').any(|part| !part.starts_with(|c: char| c.is_ascii_alphanumeric())) {
         Some(format!("invalid image name `{text}`"))
     } else if path.contains(|c: char| c.is_ascii_uppercase()) {
@@ -344,7 +348,7 @@ fn volumes(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, String>) -
             cx.at_key(&at, format!("invalid volume name `{name}`"), hint);
         }
         if !path.starts_with('/') || path.contains(':') {
-            let hint = Some("such as `data: /data`".to_owned());
+            let hint = Some("use an absolute path, for example `data: /data`".to_owned());
             cx.about_value(
                 &at,
                 &format!("invalid path in a container: `{path}`"),
@@ -451,10 +455,14 @@ fn labels(cx: &mut Context<'_>, pointer: &str, raw: &raw::Labelled) -> Option<At
             Some(AttachBy::Labels(vec![label.clone()]))
         }
         (compose, _) => {
-            let hint = Some("add `compose: service`, or `label: key=value`".to_owned());
+            let hint = Some("use either `compose: service` or `label: key=value`".to_owned());
             let none = compose.is_none();
-            let message =
-                if none { "it does not name a container" } else { "it names a container in two ways" };
+            let name = pointer.rsplit('/').next().unwrap_or_default();
+            let message = if none {
+                format!("`{name}` does not name a container")
+            } else {
+                format!("`{name}` has both `compose` and `label`")
+            };
             cx.at_key(pointer, message, hint);
             None
         }

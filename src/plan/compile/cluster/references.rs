@@ -82,7 +82,7 @@ fn circles(cx: &mut Context<'_>, known: &Known) {
                     let mut circle: Vec<&str> = path[from..].iter().map(|(name, _)| *name).collect();
                     circle.push(to);
                     let message = format!("these services need each other: {}", circle.join(" -> "));
-                    let hint = Some("a reference to a service is also a need".to_owned());
+                    let hint = Some("a reference to a service counts as an entry of `needs`".to_owned());
                     cx.at_key(&below(&service_pointer(name), "needs"), message, hint);
                 }
                 None if known.services.contains_key(to) => {
@@ -149,7 +149,7 @@ fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &ServiceTemp
             return;
         }
         if let Err((message, hint)) = means(known, reference, owner) {
-            cx.about_value(pointer, &message, hint, "a text with valid references");
+            cx.about_value(pointer, &message, hint, "a string with valid references");
         }
     }
 }
@@ -204,7 +204,8 @@ fn means(known: &Known, reference: &Reference, owner: Owner<'_>) -> Result<(), (
             match replica {
                 Some(replica) if *replica >= most => {
                     let hint = Some("replicas count from 0".to_owned());
-                    Err((format!("`{reference}`: `{service}` has at most {most} replicas"), hint))
+                    let replicas = if most == 1 { "replica" } else { "replicas" };
+                    Err((format!("`{reference}`: `{service}` has at most {most} {replicas}"), hint))
                 }
                 _ => Ok(()),
             }

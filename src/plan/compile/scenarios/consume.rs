@@ -80,10 +80,8 @@ pub(super) fn consume(
     }
     if raw.from == Some(From::Run) && mine.is_empty() && writers.all_known {
         let hint = Some("set `from: any` to read messages from others".to_owned());
-        let message = format!(
-            "no scenario in the file produces to `{topic}`, so it has no record of \
-                this run"
-        );
+        let message =
+            format!("no scenario in the file produces to `{topic}`, so it has no records of this run");
         cx.about_value(&below(pointer, "from"), &message, hint, "possible here");
     }
     let default = if mine.is_empty() { (From::Any, "any") } else { (From::Run, "run") };

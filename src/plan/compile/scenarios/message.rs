@@ -59,8 +59,8 @@ pub(super) fn message(
         taken.or("compression", raw.compression, defaults::COMPRESSION, defaults::COMPRESSION.name());
     let idempotence = raw.idempotence.unwrap_or(false);
     if idempotence && matches!(acks, Acks::None | Acks::Leader) {
-        let hint = Some("set `acks: all`, or remove it".to_owned());
-        cx.at(&below(pointer, "acks"), "`idempotence` needs acks from all replicas", hint);
+        let hint = Some("set `acks: all`, or remove `acks`".to_owned());
+        cx.at(&below(pointer, "acks"), "`idempotence: true` requires `acks: all`", hint);
     }
     let key = raw.key.and_then(|text| cx.template(&below(pointer, "key"), text));
     let at_headers = below(pointer, "headers");

@@ -20,7 +20,7 @@ pub(super) fn metrics(
         None => {
             if !profile.failed {
                 let hint = Some("add `url: http://...`, or give the profile a `metrics_url`".to_owned());
-                cx.at_key(pointer, "the scenario has no `url`", hint);
+                cx.at_key(pointer, "`url` is missing", hint);
             }
             return None;
         }

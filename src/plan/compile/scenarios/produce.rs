@@ -7,7 +7,7 @@ use super::message::{message, message_fields};
 use crate::plan::{Partitioning, ProducePlan, Schedule, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
-use crate::units::{ByteSize, Duration, Rate};
+use crate::units::{ByteSize, Duration, Rate, thousands};
 
 pub(super) fn produce(
     cx: &mut Context<'_>,
@@ -20,8 +20,8 @@ pub(super) fn produce(
     let rate: Option<Rate> = cx.quantity(&below(pointer, "rate"), raw.rate.as_ref());
     let stages = raw.stages.as_ref().map(|stages| self::stages(cx, &below(pointer, "stages"), stages));
     if raw.rate.is_some() && stages.is_some() {
-        let hint = Some("a stage has its own rate; remove `rate`".to_owned());
-        cx.at_key(&below(pointer, "rate"), "`rate` and `stages` exclude each other", hint);
+        let hint = Some("remove `rate`, because each stage has its own".to_owned());
+        cx.at_key(&below(pointer, "rate"), "`rate` and `stages` cannot be combined", hint);
     }
     if raw.messages.is_none() && raw.duration.is_none() && stages.is_none() {
         let hint = Some("add `messages: 1000`, `duration: 30s` or `stages`".to_owned());
@@ -29,7 +29,7 @@ pub(super) fn produce(
     }
     if raw.partition == Some(Partitioning::ByKey) && raw.key.is_none() {
         let hint = Some("add a `key`, such as `key: \"{{client}}\"`".to_owned());
-        cx.at(&below(pointer, "partition"), "partitions by key need messages with a key", hint);
+        cx.at(&below(pointer, "partition"), "`partition: by_key` requires a `key`", hint);
     }
     let fixed = match raw.partition {
         Some(Partitioning::Fixed(number)) => Some(number),
@@ -49,13 +49,13 @@ pub(super) fn produce(
     let at_most = below(pointer, "max_in_flight");
     let max_in_flight = cx.quantity(&at_most, raw.max_in_flight.as_ref()).map(ByteSize::get);
     if max_in_flight == Some(0) {
-        cx.at(&at_most, "this must be above 0", None);
+        cx.at(&at_most, "invalid size `0`: expected more than 0", None);
     }
     if let (Some(bytes), ValuePlan::Size { bytes: size, .. }) = (max_in_flight, &message.value)
         && bytes < *size
     {
-        let hint = Some(format!("the value of a message alone has {size} bytes"));
-        cx.at(&at_most, "too small for any message", hint);
+        let hint = Some(format!("each value has {} bytes", thousands(*size)));
+        cx.at(&at_most, "`max_in_flight` is too small for a single message", hint);
     }
     let shown = ByteSize::new(defaults::MAX_IN_FLIGHT);
     let max_in_flight = taken.or("max_in_flight", max_in_flight, defaults::MAX_IN_FLIGHT, shown);
