@@ -3,6 +3,8 @@
 //!
 //! A passing answer requires a [`Domain`], which says what the check covers and that all of it was observed.
 
+use crate::units::thousands;
+
 /// The answer to a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckAnswer {
@@ -81,12 +83,16 @@ impl Domain {
         }
         if self.observed < self.total {
             return Some(UnknownBecause::new(
-                format!("{} of {} observed", self.observed, self.total),
+                format!("{} of {} observed", thousands(self.observed), thousands(self.total)),
                 "increase the scenario's `timeout`",
             ));
         }
-        (self.total == 0 && !self.empty)
-            .then(|| UnknownBecause::new("there was nothing to observe", "give the scenario some work"))
+        (self.total == 0 && !self.empty).then(|| {
+            UnknownBecause::new(
+                "there was nothing to observe",
+                "make sure that the scenario sends or reads messages",
+            )
+        })
     }
 }
 
@@ -228,10 +234,10 @@ mod tests {
 
     #[test]
     fn a_doubt_takes_a_pass_back_and_no_failure() {
-        let doubt = UnknownBecause::new("fault `f` never began", "start it earlier");
+        let doubt = UnknownBecause::new("fault `f` never started", "start it earlier");
         let pass = Answer::pass("", "", Domain::judged_all(1, "")).because("of 1 acked").unless(&doubt);
         assert_eq!(pass.outcome(), CheckAnswer::Inconclusive);
-        assert_eq!(pass.message(), "of 1 acked; fault `f` never began; start it earlier");
+        assert_eq!(pass.message(), "of 1 acked; fault `f` never started; start it earlier");
         assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), CheckAnswer::Fail);
     }
 

@@ -7,6 +7,7 @@ use super::proof::{fault_seen, unproven};
 use super::text::span;
 use crate::observe::{EarlyEnd, FaultSeen, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{ConsumePlan, From, Plan, ScenarioKind, Work};
+use crate::units::thousands;
 
 /// The advice if a readback consumer did not read everything. The file has no such scenario to change.
 pub(super) const READ_BACK: &str = "increase `run.timeout`, or set `verify: false` in its producers";
@@ -81,9 +82,14 @@ impl<'a> CheckedScenario<'a> {
                 (format!("scenario `{name}` was {} before it finished", ended.name()), self.after_cut())
             }
             ScenarioEnd::Skipped | ScenarioEnd::Failed => (
-                format!("scenario `{name}` could not run"),
+                match &self.scenario.message {
+                    Some(message) if self.cause() == name.as_str() => {
+                        format!("scenario `{name}` could not run: {message}")
+                    }
+                    _ => format!("scenario `{name}` could not run"),
+                },
                 match self.cause() {
-                    own if own == name => "see its error".to_owned(),
+                    own if own == name => String::new(),
                     cause => format!("see why `{cause}` could not run"),
                 },
             ),
@@ -137,7 +143,8 @@ impl<'a> CheckedScenario<'a> {
         let broken = self.broken_in_run();
         let loads = matches!(self.work(), Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
         if loads && broken > 0 {
-            let evidence = format!("the broker broke its promise for {broken} messages of this run");
+            let evidence =
+                format!("the broker broke its promise for {} messages of this run", thousands(broken));
             return Answer::fail(expected, "no data", evidence);
         }
         let name = &self.scenario.name;
@@ -164,7 +171,7 @@ impl<'a> CheckedScenario<'a> {
     pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), UnknownBecause> {
         let seen = fault_seen(self.seen, fault);
         seen.and_then(|seen| seen.span).ok_or_else(|| {
-            UnknownBecause::new(format!("fault `{fault}` never began"), format!("start `{fault}` earlier"))
+            UnknownBecause::new(format!("fault `{fault}` never started"), format!("start `{fault}` earlier"))
         })
     }
 

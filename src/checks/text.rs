@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::units::thousands;
+
 /// A duration to the millisecond, so that a value slightly above a limit does not look equal to it: `350 ms`,
 /// `2.35 s`.
 pub(super) fn time(duration: Duration) -> String {
@@ -26,7 +28,7 @@ pub(super) fn percent(share: f64) -> String {
 
 /// A count and its noun: `1 message`, `3 messages`.
 pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 /// A number with about three digits and without trailing zeros.

@@ -13,6 +13,7 @@ use crate::kafka::remedy;
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{EarlyEnd, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{CheckKind, From, Plan, ScenarioPlan, Target, Work};
+use crate::units::{grouped, thousands};
 
 /// Failed checks and broken guarantees fail the run. Everything that stays unknown makes it an error, and so
 /// does a run without checks or messages to evaluate.
@@ -78,7 +79,7 @@ fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
         judged.filter_map(|judgement| judgement.counts.get(anomaly)).map(|counts| counts.count).sum()
     };
     let found = anomalies.map(|anomaly| (anomaly.name(), count(anomaly))).filter(|(_, count)| *count > 0);
-    let found: Vec<String> = found.map(|(name, count)| format!("{count} {name}")).collect();
+    let found: Vec<String> = found.map(|(name, count)| format!("{} {name}", thousands(count))).collect();
     (!found.is_empty()).then(|| format!("no check covers these anomalies in the log: {}", found.join(", ")))
 }
 
@@ -186,13 +187,11 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
         ScenarioEnd::Idle => ("received nothing for too long", "increase its `idle_timeout`"),
         ScenarioEnd::Fatal if matches!(plan.work, Work::Produce(_)) => (
             "ended by a fatal client error",
-            "set `idempotence: false` in it if the broker does \
-            not support idempotence",
+            "set `idempotence: false` if the broker does not support idempotent producers",
         ),
         ScenarioEnd::Fatal => (
             "ended by a fatal client error",
-            "set `messages` or `iterations` low \
-        enough that it ends before the error",
+            "reduce `messages` or `iterations` so that it ends before the error",
         ),
         _ => return None,
     };
@@ -223,11 +222,11 @@ fn describe(result: &CheckResult) -> String {
     let answer = &result.answer;
     // `1 corrupt` implies that none was expected.
     let detail = if answer.message().is_empty() && !answer.expected().starts_with("0 ") {
-        format!("expected {}, got {}", answer.expected(), answer.actual())
+        format!("expected {}, got {}", grouped(answer.expected()), grouped(answer.actual()))
     } else if answer.message().is_empty() {
-        answer.actual().to_owned()
+        grouped(answer.actual())
     } else {
-        format!("{}, {}", answer.actual(), answer.message())
+        format!("{}, {}", grouped(answer.actual()), answer.message())
     };
     format!("{} ({detail})", result.check.name)
 }

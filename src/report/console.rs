@@ -16,8 +16,8 @@ use super::sections::Section;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, no_commands, paint, safe, wrap};
 use super::words::{
-    READBACK, account_line, all_of, beside_count, ended_words, expected_actual, fault_line, is_suspect,
-    meaning, shown, standing,
+    READBACK, account_line, all_of, beside_count, ended_words, ending, expected_actual, fault_line,
+    is_suspect, meaning, shown, standing,
 };
 
 /// Maximum number of evidence lines per anomaly. The page has all of them.
@@ -154,10 +154,11 @@ impl Out {
         }
         for (name, s) in &run.scenarios {
             if s.ended != "done" || s.message.is_some() {
-                // What the verdict says is not repeated for each scenario.
-                let news = s.message.as_deref().filter(|message| !run.reason.contains(message));
+                // What the verdict says is not repeated for each scenario, except why it could not run.
+                let (words, ending) = (ended_words(&s.ended), ending(s));
+                let news = s.message.as_deref().filter(|it| ending == words && !run.reason.contains(*it));
                 let why = news.map_or_else(String::new, |message| format!(": {message}"));
-                let text = format!("{name}: {}{why}", ended_words(&s.ended));
+                let text = format!("{name}: {ending}{why}");
                 self.wrapped(2, Tone::Doubt, &text);
             }
             if s.implicit {

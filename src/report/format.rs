@@ -3,18 +3,11 @@
 //! The page, the terminal and JUnit texts use the same formats.
 
 use super::summary::{CheckOutcome, Num, RunStatus};
+use crate::units::thousands;
 
 /// Formats `1234567` as `1,234,567`.
 pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    thousands(value)
 }
 
 /// A count with its noun: `1 message`, `2 messages`.

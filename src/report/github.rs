@@ -14,7 +14,7 @@ use super::summary::{
     CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
 use super::words::{
-    READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual, is_embedded,
+    READBACK, account_line, all_of, beside_count, class_meaning, ending, expected_actual, is_embedded,
     offsets,
 };
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
@@ -22,6 +22,7 @@ use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
 use crate::record::account;
 use crate::scenario::{Diagnostic, Diagnostics};
+use crate::units::grouped;
 
 /// Maximum size of a step summary. GitHub rejects more than 1 MiB.
 const MARKDOWN_MOST: usize = 512 << 10;
@@ -103,7 +104,12 @@ fn checks(run: &Summary, out: &mut String) {
         let result = format!("{} {}", mark(row.result), outcome_name(row.result));
         let links: Vec<String> = findings::of_check(run, row).into_iter().map(finding).collect();
         let links = if links.is_empty() { String::new() } else { format!("<br>see {}", links.join(", ")) };
-        vec![result, name, text(&row.expected), format!("{}{message}{links}", text(&row.actual))]
+        vec![
+            result,
+            name,
+            text(&grouped(&row.expected)),
+            format!("{}{message}{links}", text(&grouped(&row.actual))),
+        ]
     });
     table(out, &["", "check", "expected", "actual"], cells);
 }
@@ -120,7 +126,7 @@ fn scenarios(run: &Summary, out: &mut String) {
             ms(&it.p95_ms),
             ms(&it.p99_ms),
             count(it.errors),
-            text(ended_words(&it.ended)),
+            text(&ending(it)),
         ]
     });
     table(out, &["scenario", "type", "done", "rate", "p50", "p95", "p99", "errors", "ended"], cells);

@@ -14,13 +14,13 @@ use super::findings;
 use super::format::{count, outcome_name, status_name};
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
 use super::words::{
-    READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
-    ended_words, expected_actual, fault_line, how_many, meaning, observer_words, offsets, range, shown,
-    standing,
+    READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count, ending,
+    expected_actual, fault_line, how_many, meaning, observer_words, offsets, range, shown, standing,
 };
 use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
 use crate::record::account::{self, Standing};
+use crate::units::grouped;
 
 /// Maximum number of evidence lines per broken guarantee in the account's case. The cases of checks have
 /// more.
@@ -207,8 +207,8 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     line("check", &format!("{} ({})", row.name, row.kind));
     line("scenario", row.scenario.as_deref().unwrap_or_default());
     line("result", outcome_name(row.result));
-    line("expected", &row.expected);
-    line("actual", &row.actual);
+    line("expected", &grouped(&row.expected));
+    line("actual", &grouped(&row.actual));
     line("message", &row.message);
     line("covers", &row.covers);
     line("at", &format!("{}:{}:{}", row.position.file, row.position.line, row.position.column));
@@ -301,7 +301,7 @@ fn system_out(run: &Summary) -> String {
     }
     for (name, s) in &run.scenarios {
         let kind = if s.implicit { READBACK } else { &s.kind };
-        let _ = write!(text, "{name} ({kind}): {}", ended_words(&s.ended));
+        let _ = write!(text, "{name} ({kind}): {}", ending(s));
         for (label, value) in
             [("acked", s.acked), ("received", s.received), ("failed", s.failed), ("unknown", s.unknown)]
         {

@@ -7,9 +7,12 @@ use crate::checks::{self, reason_of};
 use crate::ledger::Account;
 use crate::plan::CheckKind;
 use crate::record::account::{self, Standing};
+use crate::units::grouped;
 
 use super::format::{count, float, instant, millis, plural};
-use super::summary::{AccountsSummary, AnomalySummary, CheckRow, EvidenceRow, FaultSummary, Summary};
+use super::summary::{
+    AccountsSummary, AnomalySummary, CheckRow, EvidenceRow, FaultSummary, ScenarioSummary, Summary,
+};
 
 /// The meaning of an anomaly, as a clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
@@ -45,7 +48,7 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
         Anomaly::StaleEnd => {
             "an acknowledged offset at or above the end of the log that the broker reports later"
         }
-        Anomaly::Foreign => "records of other runs or programs: counted, never judged",
+        Anomaly::Foreign => "records of other runs or programs; kaf6 counts them, but does not judge them",
     }
 }
 
@@ -68,7 +71,7 @@ pub const CLASSES: [ClassWords; 22] = {
         class("unsent", "Planned, but never passed to the client."),
         class("sent", "Passed to the client."),
         class("acked", "The broker confirmed them."),
-        class("failed", "The client knows that they are not in the log."),
+        class("failed", "Definitely not written: the broker refused them, or they were never sent."),
         class("unknown", "Neither confirmed nor failed: they may or may not be in the log."),
         class("found", "Unknown, but read back."),
         class("absent", "Unknown, and not in the log, which was read to its end."),
@@ -255,13 +258,23 @@ pub fn ended_words(ended: &str) -> &str {
     }
 }
 
+/// How a scenario ended. If it could not run, with the reason.
+pub fn ending(scenario: &ScenarioSummary) -> String {
+    let words = ended_words(&scenario.ended);
+    let could_not_run = matches!(scenario.ended.as_str(), "failed" | "skipped");
+    match scenario.message.as_deref().filter(|_| could_not_run) {
+        Some(message) => format!("{words}: {message}"),
+        None => words.to_owned(),
+    }
+}
+
 /// The expected and actual value of a check, in one line.
 pub fn expected_actual(row: &CheckRow) -> String {
     match (row.expected.is_empty(), row.actual.is_empty()) {
         (true, true) => String::new(),
-        (true, false) => row.actual.clone(),
-        (false, true) => format!("expected {}", row.expected),
-        (false, false) => format!("expected {}, got {}", row.expected, row.actual),
+        (true, false) => grouped(&row.actual),
+        (false, true) => format!("expected {}", grouped(&row.expected)),
+        (false, false) => format!("expected {}, got {}", grouped(&row.expected), grouped(&row.actual)),
     }
 }
 
@@ -270,7 +283,7 @@ pub fn fault_span(fault: &FaultSummary) -> String {
     match (fault.started_ms, fault.ended_ms) {
         (Some(start), Some(end)) => format!("{} to {}", instant(Some(start)), instant(Some(end))),
         (Some(start), None) => format!("from {}", instant(Some(start))),
-        _ => "never began".to_owned(),
+        _ => "never started".to_owned(),
     }
 }
 
@@ -293,7 +306,7 @@ pub fn fault_line(fault: &FaultSummary) -> String {
     let mut parts = vec![format!("{name}: {kind} {target}, {}", fault_span(fault))];
     match (fault.effective, fault.started_ms) {
         (true, _) => parts.push(format!("took effect{behind}")),
-        (false, Some(_)) => parts.push(format!("no proof of an effect{behind}")),
+        (false, Some(_)) => parts.push(format!("no proof that it took effect{behind}")),
         (false, None) => parts[0].push_str(&behind),
     }
     let felt = fault_felt(fault);

@@ -218,7 +218,7 @@ fn reading(partition: i32) -> JudgedReading {
             0,
             830,
             815,
-            "key and value do not fit the checksum, or the UUID is not the one sent; its value begins with \
+            "key, value or headers differ from what was sent; its value begins with \
              6b 61 66 36 01 00 5f 0c 2a 9b 00 00 00 00 00 00 ...",
         )
     };
@@ -346,7 +346,7 @@ fn seen() -> Observations {
                 effect: None,
                 settled: Some(ms(10_322)),
                 effective: true,
-                proof: "`broker.0` ended with 137 at 8.02 s, and started anew at 10.1 s; ready after 210 ms"
+                proof: "exit 137, new start time 2026-01-16T14:54:12.213Z, ready after 210 ms"
                     .to_owned(),
             },
             FaultSeen {

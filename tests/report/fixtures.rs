@@ -360,7 +360,7 @@ pub fn lost(partition: i32, offset: i64, seq: u64, at_ms: u64) -> EvidenceRow {
         consumer: Some("read".to_owned()),
         at_ms: Some(at_ms),
         detail: format!(
-            "acked {} ms before `bounce`; offset {offset} is now held by seq {}",
+            "acked {} ms before `bounce`; offset {offset} now has the message with seq {}",
             8 + seq % 30,
             seq + 7
         ),
@@ -475,7 +475,7 @@ pub fn fail() -> Summary {
         },
         implicit("no_corruption", CheckOutcome::Pass, "0", "read", 14),
         CheckRow {
-            message: "the reader started over in orders[1] when the log was reset under it".to_owned(),
+            message: "the reader started over in orders[1], because the log was truncated".to_owned(),
             ..implicit("in_order", CheckOutcome::Inconclusive, "not measured in orders[1]", "read", 14)
         },
         implicit("offsets_monotonic", CheckOutcome::Pass, "0", "read", 14),
@@ -495,9 +495,9 @@ pub fn fail() -> Summary {
         other_offset: Some(other),
         explained: Some(explained),
         detail: if explained {
-            "sent again after BrokerTransportFailure at +6.02 s, during `bounce`".to_owned()
+            "the producer saw `Broker transport failure` at 6.020 s and resent its batch, during `bounce`".to_owned()
         } else {
-            "no error and no retry between its sending and its ack".to_owned()
+            "the producer sent it once, or resent it only after an attempt that was not written".to_owned()
         },
         ..lost(2, offset, seq, 25_300)
     };

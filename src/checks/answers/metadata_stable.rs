@@ -13,6 +13,7 @@ use crate::checks::targets;
 use crate::checks::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
 use crate::plan::{Aspect, CheckKind, Plan};
+use crate::units::thousands;
 
 /// Maximum number of changes and of silences listed in the message.
 const NAMED: usize = 3;
@@ -81,7 +82,7 @@ fn metadata_stable(
     };
     // If every aspect may change, the omitted changes do not matter.
     if watch.more_changes > 0 && !Aspect::ALL.iter().all(|aspect| allow.contains(aspect)) {
-        let why = format!("{} more changes were not recorded", watch.more_changes);
+        let why = format!("{} more changes were not recorded", thousands(watch.more_changes));
         return open(why, "shorten the run, or list the expected changes under `allow`");
     }
     if let Some(broker) = mute.first() {
@@ -104,10 +105,15 @@ fn metadata_stable(
         return open(why, "run the watch longer");
     }
     let allowed = watch.changes.len() as u64 + watch.more_changes;
-    let actual = if allowed > 0 { format!("0 changes, {allowed} allowed") } else { "0 changes".to_owned() };
+    let actual = if allowed > 0 {
+        format!("0 changes, {} allowed", thousands(allowed))
+    } else {
+        "0 changes".to_owned()
+    };
     let (brokers, answers) = (asked.clone().count() as u64, asked.map(|broker| broker.answered).sum());
     let covers = format!(
-        "{answers} answers from {} to `{}`, {}",
+        "{} from {} to `{}`, {}",
+        counted(answers, "answer", "answers"),
         counted(brokers, "broker", "brokers"),
         case.scenario.name,
         span(case.whole_span())

@@ -9,6 +9,7 @@ use crate::checks::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
 use crate::ledger::Account;
 use crate::plan::{AllowedShares, CheckKind, Plan, Work};
+use crate::units::thousands;
 
 /// Every planned message was acked.
 pub(crate) struct AllAcked<'a> {
@@ -63,7 +64,7 @@ impl AllAcked<'_> {
         let mut why = Vec::new();
         let mut advice = Vec::new();
         if unsent > 0 {
-            why.push(format!("{unsent} of {planned} messages were not sent"));
+            why.push(format!("{} of {} messages were not sent", thousands(unsent), thousands(planned)));
             match case.ended_early() {
                 Some(early) => why.push(early.sentence()),
                 None => advice.push(format!("increase `timeout` of `{name}`, or send fewer messages")),
@@ -74,7 +75,7 @@ impl AllAcked<'_> {
             [(failed, self.allow.failed, "failed"), (unknown, self.allow.unknown, "unknown")]
         {
             if count > allowed(planned, share) {
-                why.push(format!("{count} of {planned} {word}"));
+                why.push(format!("{} of {} {word}", thousands(count), thousands(planned)));
                 shares.push(format!("{word}: {}%", whole_percent(count, planned)));
             }
         }

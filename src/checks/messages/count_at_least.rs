@@ -5,6 +5,7 @@ use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::plan::{CheckKind, CountMetric, Plan};
+use crate::units::thousands;
 
 /// A count is at least a value.
 pub(crate) struct CountAtLeast<'a> {
@@ -34,7 +35,10 @@ impl Check for CountAtLeast<'_> {
             return case.too_little(self.expected(), actual.to_string(), beside(case.scenario));
         }
         // The count already suffices, so later messages do not matter.
-        let domain = Domain::judged_all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)));
+        let domain = Domain::judged_all(
+            actual,
+            format!("{} {}", thousands(actual), noun(case.scenario, *self.metric)),
+        );
         Answer::pass(self.expected(), actual.to_string(), domain)
     }
 }

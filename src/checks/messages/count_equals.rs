@@ -4,8 +4,10 @@ use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
+use crate::kafka::code_words;
 use crate::observe::{ScenarioEnd, ScenarioSeen};
 use crate::plan::{CheckKind, CountMetric, Plan, ScenarioKind};
+use crate::units::thousands;
 
 pub(crate) struct CountEquals<'a> {
     pub(crate) expected: &'a u64,
@@ -40,7 +42,7 @@ impl Check for CountEquals<'_> {
         let domain = if actual == 0 {
             Domain::empty(format!("nothing in {}", case.span_in_words()))
         } else {
-            Domain::judged_all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)))
+            Domain::judged_all(actual, format!("{} {}", thousands(actual), noun(case.scenario, *self.metric)))
         };
         Answer::pass(self.expected(), actual.to_string(), domain.without(case.unseen()))
     }
@@ -87,13 +89,13 @@ pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
     let counts = &scenario.counts;
     let mut parts = Vec::new();
     if scenario.kind.writes() && counts.failed > 0 {
-        parts.push(format!("{} failed", counts.failed));
+        parts.push(format!("{} failed", thousands(counts.failed)));
     }
     if scenario.kind.writes() && counts.unknown > 0 {
-        parts.push(format!("{} unknown", counts.unknown));
+        parts.push(format!("{} unknown", thousands(counts.unknown)));
     }
     if counts.foreign > 0 {
-        parts.push(format!("{} foreign records are not counted", counts.foreign));
+        parts.push(format!("{} foreign records are not counted", thousands(counts.foreign)));
     }
     if !counts.errors_by_code.is_empty() {
         parts.push(codes(scenario));
@@ -106,6 +108,7 @@ pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
 
 /// Such as `REQUEST_TIMED_OUT 3, UNKNOWN_SERVER_ERROR 190`.
 pub(crate) fn codes(scenario: &ScenarioSeen) -> String {
-    let codes = scenario.counts.errors_by_code.iter().map(|(code, count)| format!("{code} {count}"));
+    let codes = scenario.counts.errors_by_code.iter();
+    let codes = codes.map(|(code, count)| format!("{} {}", code_words(code), thousands(*count)));
     codes.collect::<Vec<_>>().join(", ")
 }

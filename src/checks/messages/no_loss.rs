@@ -8,6 +8,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::text::counted;
 use crate::observe::Retention;
 use crate::plan::CheckKind;
+use crate::units::thousands;
 
 /// No acked message is lost, skipped, unreadable or unread.
 pub(crate) struct NoLoss;
@@ -32,7 +33,7 @@ impl Check for NoLoss {
         }
         let domain = readings.domain(case).without(readings.no_audit()).without(removed(case, &readings));
         let (scope, acked) = readings.scope(case);
-        let of = format!("of {scope} {}", if acked { "acked" } else { "read" });
+        let of = format!("of {} {}", thousands(scope), if acked { "acked" } else { "read" });
         let [lost, skipped, unreadable] =
             [Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable].map(|anomaly| readings.number(anomaly));
         let unread = readings.unread();

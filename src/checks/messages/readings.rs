@@ -9,6 +9,7 @@ use crate::ids::Partition;
 use crate::ledger::{Account, Counts};
 use crate::observe::{JudgedReading, NOT_KNOWN, PartitionSeen, Retention, ScenarioEnd};
 use crate::plan::From;
+use crate::units::thousands;
 
 /// The readings of one scenario.
 pub(crate) struct Readings<'a> {
@@ -158,8 +159,10 @@ impl<'a> Readings<'a> {
             let covers = match removed {
                 0 => format!("{} in {partitions}", counted(total, one, many)),
                 _ => format!(
-                    "{left} of {} in {partitions}: {removed} were not read",
-                    counted(total, one, many)
+                    "{} of {} in {partitions}: {} were not read",
+                    thousands(left),
+                    counted(total, one, many),
+                    thousands(removed)
                 ),
             };
             let all_gone = (left == 0).then(|| {
@@ -273,8 +276,8 @@ impl<'a> Readings<'a> {
             if unknown > 0 {
                 return Some(UnknownBecause::new(
                     format!(
-                        "nothing was acked here, but {unknown} unknown messages of `{}` may be in \
-                        the log",
+                        "nothing was acked here, but {} of `{}` may be in the log",
+                        counted(unknown, "unknown message", "unknown messages"),
                         scenario.name
                     ),
                     format!("increase `timeout` of `{}`", scenario.name),
@@ -342,7 +345,7 @@ pub(crate) fn none_unexplained(
         return answer;
     }
     let verb = if strict { "counted because the check is strict" } else { "not counted" };
-    answer.because(format!("{} more explained by a retry, {verb}", counts.explained))
+    answer.because(format!("{} more explained by a retry, {verb}", thousands(counts.explained)))
 }
 
 /// States that it is unknown whether a retry explains further cases.
@@ -351,7 +354,7 @@ pub(crate) fn undecided(counts: Counts, word: &str) -> Option<UnknownBecause> {
         UnknownBecause::new(
             format!(
                 "a retry may explain {} {word}: the client did not report all of its retries",
-                counts.undecided
+                thousands(counts.undecided)
             ),
             "run again with a lower `rate` or fewer `clients`",
         )

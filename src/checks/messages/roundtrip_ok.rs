@@ -6,6 +6,7 @@ use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::{CheckKind, Plan};
+use crate::units::thousands;
 
 /// Every round trip completed.
 pub(crate) struct RoundtripOk;
@@ -39,8 +40,11 @@ impl Check for RoundtripOk {
         let altered = case.scenario.uuids.map_or(0, |(_, wrong)| wrong);
         let late = counts.acked.saturating_sub(counts.received);
         if late + altered + case.broken() > 0 {
-            let evidence =
-                if late > 0 { format!("{late} acked, but not read back in time") } else { String::new() };
+            let evidence = if late > 0 {
+                format!("{} acked, but not read back in time", thousands(late))
+            } else {
+                String::new()
+            };
             let answer = Answer::fail(expected, actual, beside(case.scenario)).because(evidence);
             return if altered + case.broken() > 0 { answer } else { downgrade_if_cut_short(case, answer) };
         }

@@ -5,6 +5,7 @@ use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
+use crate::checks::text::counted;
 use crate::plan::{CheckKind, Plan};
 
 /// Every UUID is the one that was sent.
@@ -42,7 +43,8 @@ impl Check for UuidMatch {
             wrong == 0,
             format!("{compared} UUIDs as sent"),
             format!("{} of {compared}", compared.saturating_sub(wrong)),
-            Domain::judged_all(compared, format!("{compared} values with a UUID")).without(missing),
+            Domain::judged_all(compared, counted(compared, "value with a UUID", "values with a UUID"))
+                .without(missing),
         )
     }
 }

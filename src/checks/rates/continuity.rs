@@ -10,7 +10,7 @@ use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
-use crate::checks::text::{span, time};
+use crate::checks::text::{counted, span, time};
 use crate::plan::{CheckKind, Plan, Work};
 
 /// No gap is longer than `max_gap`.
@@ -55,7 +55,11 @@ impl Check for Continuity<'_> {
             format!("{} without {}", time(to - from), if case.sends() { "an ack" } else { "a read" });
         let during = case.during(from, to);
         let unread = waiting(case);
-        let unread = if unread > 0 { format!("; {unread} acked messages unread") } else { String::new() };
+        let unread = if unread > 0 {
+            format!("; {} unread", counted(unread, "acked message", "acked messages"))
+        } else {
+            String::new()
+        };
         Answer::pass_if(to - from <= *self.max_gap, self.expected(), actual, domain)
             .because(format!("from {}{during}{unread}", span((from, to))))
     }

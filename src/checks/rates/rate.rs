@@ -40,7 +40,7 @@ impl CheckedScenario<'_> {
             let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
             let unknown = UnknownBecause::new(
                 format!(
-                    "`{name}` ran too briefly before `{fault}` to compare with, not counting {}",
+                    "`{name}` ran too briefly before `{fault}` for a comparison, not counting {}",
                     names.join(" and ")
                 ),
                 "space the faults further apart",
@@ -50,7 +50,7 @@ impl CheckedScenario<'_> {
         if unlike {
             let unknown = UnknownBecause::new(
                 format!(
-                    "scenario `{name}` ran only {} before `{fault}`, too short to compare with",
+                    "scenario `{name}` ran only {} before `{fault}`, too short for a comparison",
                     time(start.saturating_sub(first))
                 ),
                 format!("start `{fault}` later"),

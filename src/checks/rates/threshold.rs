@@ -120,7 +120,7 @@ impl Threshold<'_> {
         (is_latency(metric) && to_be_low && late > 0.0 && holds(self.expr, value - late)).then(|| {
             UnknownBecause::new(
                 format!(
-                    "kaf6 itself sent up to {} of that late, so the broker may have kept it",
+                    "kaf6 itself sent messages up to {} late, and without this delay the broker may have met the limit",
                     with_unit(metric, late, 0).0
                 ),
                 "use a larger machine or a lower `rate`, or run fewer other jobs on it",

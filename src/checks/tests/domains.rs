@@ -129,10 +129,13 @@ fn what_is_whole_passes_and_says_what_it_covers() {
     for it in on_messages() {
         let good = reader(&it, &seen);
         assert_eq!(good.outcome(), CheckAnswer::Pass, "{good:?}");
-        assert_eq!(good.covers(), "3000 acked messages in 1 partition");
+        assert_eq!(good.covers(), "3,000 acked messages in 1 partition");
     }
     let acked = ask(ALL_ACKED, None, &seen);
-    assert_eq!((acked.answer.outcome(), acked.answer.covers()), (CheckAnswer::Pass, "3000 planned messages"));
+    assert_eq!(
+        (acked.answer.outcome(), acked.answer.covers()),
+        (CheckAnswer::Pass, "3,000 planned messages")
+    );
     assert_eq!(acked.scenario.as_deref(), Some("write"));
     let gap = answer(CheckSettings::Continuity { max_gap: ms(200) }, &seen);
     assert_eq!((gap.outcome(), gap.covers()), (CheckAnswer::Pass, "`write`, 0.000 s to 30.000 s"));
@@ -190,7 +193,7 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let of = |counts: &[(Anomaly, u64)]| reader(&CheckSettings::NoLoss, &found(counts));
     let bad = of(&[(Anomaly::Lost, 2), (Anomaly::Skipped, 3), (Anomaly::Unreadable, 4)]);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "2 lost, 3 skipped, 4 unreadable"));
-    assert_eq!((bad.message(), bad.covers()), ("of 3000 acked", "3000 acked messages in 1 partition"));
+    assert_eq!((bad.message(), bad.covers()), ("of 3,000 acked", "3,000 acked messages in 1 partition"));
     assert_eq!(of(&[(Anomaly::Unreadable, 4)]).actual(), "0 lost, 4 unreadable");
     // An end marker counts as lost and is named as such. One in another partition does not concern this
     // reader.
@@ -260,7 +263,7 @@ fn what_was_removed_unread_is_covered_by_no_check() {
     account(&mut seen, Account { verified: 2990, expired: 6, superseded: 4, ..rest });
     let some = reader(&CheckSettings::NoCorruption, &seen);
     assert_eq!(some.outcome(), CheckAnswer::Pass);
-    assert_eq!(some.covers(), "2990 of 3000 acked messages in 1 partition: 10 were not read");
+    assert_eq!(some.covers(), "2,990 of 3,000 acked messages in 1 partition: 10 were not read");
     account(&mut seen, Account { expired: 3000, ..rest });
     for it in on_messages() {
         let none = reader(&it, &seen);
@@ -425,7 +428,7 @@ fn all_acked_is_open_over_what_was_not_acked() {
     );
     assert_eq!(
         failed.message(),
-        "190 of 1000 failed; UNKNOWN_SERVER_ERROR 190; if this is expected, set `allow: {failed: 19%}`"
+        "190 of 1,000 failed; UNKNOWN_SERVER_ERROR 190; if this is expected, set `allow: {failed: 19%}`"
     );
     let allowed = of((0.19, 0.0), planned(810, 190, 0, 0));
     assert_eq!((allowed.outcome(), allowed.expected()), (CheckAnswer::Pass, "all acked, up to 19 % failed"));

@@ -208,7 +208,7 @@ fn throughput_drops_says_nothing_without_proof_of_the_fault() {
         "fault `slow` has no proof that it took effect; see the proof of `slow` and change the fault"
     );
     seen.faults.clear();
-    assert_eq!(answer(drops(0.5), &seen).message(), "fault `slow` never began; start `slow` earlier");
+    assert_eq!(answer(drops(0.5), &seen).message(), "fault `slow` never started; start `slow` earlier");
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn what_the_audit_decides_is_open_without_it() {
         of_anomaly(Anomaly::Misplaced),
     ] {
         assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
-        let why = "the audit did not re-read 3000 acked messages; increase `run.timeout`";
+        let why = "the audit did not re-read 3,000 acked messages; increase `run.timeout`";
         assert!(open.message().contains(why), "{open:?}");
     }
     assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), CheckAnswer::Pass, "one pass decides");
@@ -325,7 +325,7 @@ fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() 
     seen.faults[0].span = None;
     assert_eq!(
         answer(recovers(3000, 0.1), &seen).message(),
-        "fault `slow` never began; start `slow` earlier"
+        "fault `slow` never started; start `slow` earlier"
     );
 }
 
@@ -357,7 +357,7 @@ fn threshold_on_a_part_without_data_is_no_pass() {
     seen.scenarios[0].span = Some((ms(0), ms(15_000)));
     assert_eq!(p95(&seen, after()).outcome(), CheckAnswer::Inconclusive);
     seen.faults[0].span = None;
-    assert_eq!(p95(&seen, during()).message(), "fault `slow` never began; start `slow` earlier");
+    assert_eq!(p95(&seen, during()).message(), "fault `slow` never started; start `slow` earlier");
 }
 
 #[test]
@@ -680,9 +680,9 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     seen.faults[0].effective = true;
     assert_eq!(record(&plan, seen.clone()).status, Status::Pass);
     seen.faults[0].span = None;
-    seen.faults[0].proof = "it never began: all was over".to_owned();
+    seen.faults[0].proof = "it never started: all was over".to_owned();
     let never = record(&plan, seen).reason;
-    assert!(never.starts_with("fault `slow` never began: all was over; 2 of 3"), "{never}");
+    assert!(never.starts_with("fault `slow` never started: all was over; 2 of 3"), "{never}");
 }
 
 #[test]
@@ -710,7 +710,7 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     assert_eq!(told(&plan, &seen), other);
     // A scenario that started has its own reason.
     seen.scenarios[1].ended = ScenarioEnd::Failed;
-    let own = "scenario `read` could not run; see its error";
+    let own = "scenario `read` could not run: it waits for `ask`";
     assert_eq!(told(&plan, &seen), own);
 }
 

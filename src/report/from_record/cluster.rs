@@ -32,7 +32,7 @@ pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
                 name: fault.name.clone(),
                 kind: fault.action.kind().to_string(),
                 target: fault.action.target(),
-                proof: "it never began".to_owned(),
+                proof: "it never started".to_owned(),
                 ..FaultSummary::default()
             });
         }

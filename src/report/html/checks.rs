@@ -8,6 +8,7 @@ use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, CheckRow, Summary};
 use super::account::AccountFinding;
 use super::source::shown_lines;
+use crate::units::grouped;
 
 pub(super) struct CheckView {
     pub class: &'static str,
@@ -40,8 +41,8 @@ pub(super) fn checks(run: &Summary) -> Vec<CheckView> {
             implicit: row.implicit,
             covers: prose(&row.covers),
             scenario: row.scenario.clone(),
-            expected: row.expected.clone(),
-            actual: row.actual.clone(),
+            expected: grouped(&row.expected),
+            actual: grouped(&row.actual),
             message: prose(&row.message),
             findings: findings::of_check(run, row).into_iter().map(AccountFinding::of).collect(),
             place: format!("line {}", row.position.line),
@@ -55,6 +56,6 @@ const fn words(outcome: CheckOutcome) -> &'static str {
     match outcome {
         CheckOutcome::Pass => "pass",
         CheckOutcome::Fail => "fail",
-        CheckOutcome::Inconclusive => "not judged",
+        CheckOutcome::Inconclusive => "inconclusive",
     }
 }
