@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::engine::context::run_context::{Lifecycle, RunContext};
 use crate::metrics::{ClientMetrics, Counters};
 use crate::plan::{Counter, Plan, Start, When};
+use crate::units::thousands;
 
 /// How often a count is checked while something waits for it.
 const TICK: Duration = Duration::from_millis(1);
@@ -57,8 +58,9 @@ async fn count(shared: &RunContext, when: &When) -> Result<(), String> {
         }
         if over {
             return Err(format!(
-                "it waits for {} of `{}`, which ended with fewer",
-                when.at_least, when.scenario
+                "it waits for {} messages of `{}`, which ended with fewer",
+                thousands(when.at_least),
+                when.scenario
             ));
         }
         tokio::time::sleep(TICK).await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::metrics::{Snapshot, Timeline};
+use crate::units::{grouped, thousands};
 
 /// Shorter runs are not evaluated.
 const LEAST: Duration = Duration::from_secs(3);
@@ -50,8 +51,11 @@ impl PileUp {
         let Self { due, acked, open, bytes } = self;
         let in_request = (due / per_second(senders, 1.0) * linger.as_secs_f64()).max(1.0);
         let behind = format!(
-            "`{name}`: the broker acked {acked:.0} of {due:.0} messages/s due, and {open} messages \
-            were unacked when the last one became due"
+            "`{name}`: the broker acked {} of {} messages/s due, and {} messages \
+            were unacked when the last one became due",
+            grouped(&format!("{acked:.0}")),
+            grouped(&format!("{due:.0}")),
+            thousands(*open)
         );
         if in_request >= SMALL || in_request * bytes >= SMALL_BYTES {
             return format!("{behind}: it cannot keep up with this rate. Lower `rate`");
@@ -59,9 +63,10 @@ impl PileUp {
         // Estimates how many requests per second the broker can answer, with half of them left for its other work.
         let enough = 2000.0 * per_second(senders, 1.0) / (acked / in_request).max(1.0);
         let enough = (enough / 10.0).ceil() * 10.0;
+        let messages = if in_request < 1.5 { "message" } else { "messages" };
         format!(
             "{behind}: it cannot keep up with such small requests at this rate. At `linger.ms` {}, \
-            a request has about {in_request:.0} messages. Increase `linger.ms` under \
+            a request has about {in_request:.0} {messages}. Increase `linger.ms` under \
             `client.properties`, for example to {enough:.0}, or lower `rate`",
             linger.as_millis()
         )
@@ -123,7 +128,7 @@ mod tests {
         let found = PileUp { due: 200.0, acked: 70.0, open: 1300, bytes: 200.0 };
         assert_eq!(
             found.note("write", 1, Duration::ZERO),
-            "`write`: the broker acked 70 of 200 messages/s due, and 1300 messages were unacked when the last one became due: it cannot keep up with such small requests at this rate. At `linger.ms` 0, a request has about 1 messages. Increase `linger.ms` under `client.properties`, for example to 30, or lower `rate`"
+            "`write`: the broker acked 70 of 200 messages/s due, and 1,300 messages were unacked when the last one became due: it cannot keep up with such small requests at this rate. At `linger.ms` 0, a request has about 1 message. Increase `linger.ms` under `client.properties`, for example to 30, or lower `rate`"
         );
         let many = found.note("write", 1, Duration::from_millis(100));
         assert!(many.ends_with("it cannot keep up with this rate. Lower `rate`"), "{many}");
