@@ -89,7 +89,8 @@ impl<'a> CheckedScenario<'a> {
                     _ => format!("scenario `{name}` could not run"),
                 },
                 match self.cause() {
-                    own if own == name => String::new(),
+                    own if own == name && self.scenario.message.is_some() => String::new(),
+                    own if own == name => "see the notes of the report".to_owned(),
                     cause => format!("see why `{cause}` could not run"),
                 },
             ),

@@ -203,7 +203,8 @@ fn a_scenario_that_ended_early_makes_the_run_inconclusive_unless_something_faile
         for early in [ScenarioEnd::Timeout, ScenarioEnd::Idle, ScenarioEnd::Fatal] {
             let (status, reason) = ended(index, early);
             assert_eq!(status, Status::Error, "{index} {early:?}");
-            assert!(reason.contains("(increase ") || reason.contains("(set "), "{reason}");
+            let advice = ["(increase ", "(set ", "(reduce "];
+            assert!(advice.iter().any(|it| reason.contains(it)), "{reason}");
         }
     }
     assert_eq!(

@@ -14,8 +14,9 @@ use super::findings;
 use super::format::{count, outcome_name, status_name};
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
 use super::words::{
-    READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count, ending,
-    expected_actual, fault_line, how_many, meaning, observer_words, offsets, range, shown, standing,
+    READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
+    ended_words, ending, expected_actual, fault_line, how_many, meaning, observer_words, offsets, range,
+    shown, standing,
 };
 use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
@@ -301,7 +302,7 @@ fn system_out(run: &Summary) -> String {
     }
     for (name, s) in &run.scenarios {
         let kind = if s.implicit { READBACK } else { &s.kind };
-        let _ = write!(text, "{name} ({kind}): {}", ending(s));
+        let _ = write!(text, "{name} ({kind}): {}", ended_words(&s.ended));
         for (label, value) in
             [("acked", s.acked), ("received", s.received), ("failed", s.failed), ("unknown", s.unknown)]
         {
@@ -315,6 +316,7 @@ fn system_out(run: &Summary) -> String {
         if let Some(p95) = &s.p95_ms {
             let _ = write!(text, ", p95 {} ms", p95.0);
         }
+        text.push_str(ending(s).strip_prefix(ended_words(&s.ended)).unwrap_or_default());
         text.push('\n');
     }
     for fault in &run.faults {

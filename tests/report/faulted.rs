@@ -346,8 +346,7 @@ fn seen() -> Observations {
                 effect: None,
                 settled: Some(ms(10_322)),
                 effective: true,
-                proof: "exit 137, new start time 2026-01-16T14:54:12.213Z, ready after 210 ms"
-                    .to_owned(),
+                proof: "exit 137, new start time 2026-01-16T14:54:12.213Z, ready after 210 ms".to_owned(),
             },
             FaultSeen {
                 name: "grow".to_owned(),

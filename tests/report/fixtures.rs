@@ -495,7 +495,8 @@ pub fn fail() -> Summary {
         other_offset: Some(other),
         explained: Some(explained),
         detail: if explained {
-            "the producer saw `Broker transport failure` at 6.020 s and resent its batch, during `bounce`".to_owned()
+            "the producer saw `Broker transport failure` at 6.020 s and resent its batch, during `bounce`"
+                .to_owned()
         } else {
             "the producer sent it once, or resent it only after an attempt that was not written".to_owned()
         },

@@ -137,7 +137,7 @@ fn faults_with_all_that_came_of_them() {
     };
     for (id, parts) in [
         ("timeline", &["bounce · restart broker", "class=\"band\""][..]),
-        ("faults", &["238 ms", "2.35 s", "ended with 137"]),
+        ("faults", &["238 ms", "2.35 s", "exit 137"]),
         ("anomalies", &["gone after <code>bounce</code>", "resent its batch, during <code>bounce</code>"]),
         ("checks", &["during <code>bounce</code>"]),
         ("changes", &["orders[1]", "220 ms after grow", "127.0.0.1:40113", "111 of 122"]),

@@ -222,7 +222,7 @@ mod tests {
         assert!(effective, "{proof}");
         assert_eq!(
             proof,
-            "9961472 bytes forward and 0 back through the relay, 0 new connections; forward, held back 7.4 s of 10.0 s, 972.80 KiB/s passed"
+            "9,961,472 bytes forward and 0 back through the relay, 0 new connections; forward, held back 7.4 s of 10.0 s, 972.80 KiB/s passed"
         );
         let (effective, proof) = limited(1000, 900);
         assert!(!effective);

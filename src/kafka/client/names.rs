@@ -100,7 +100,7 @@ mod tests {
     fn people_read_words_before_the_names_of_librdkafka() {
         for (name, words) in [
             ("_TIMED_OUT", "timed out (_TIMED_OUT)"),
-            ("_DESTROY", "broker handle destroyed (_DESTROY)"),
+            ("_DESTROY", "broker handle destroyed for termination (_DESTROY)"),
             ("_SSL", "SSL error (_SSL)"),
             ("REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"),
             ("_OTHER", "_OTHER"),
