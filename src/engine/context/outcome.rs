@@ -1,5 +1,7 @@
 //! The outcome of a scenario apart from its counts, and how panics of threads and tasks are passed on.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::stop::{Stop, StopReason};
 use crate::observe::{BrokerSeen, ScenarioEnd, ScrapeSeen, TopicSeen, WatchSeen};
 
@@ -44,4 +46,9 @@ pub(crate) fn unwind<T>(joined: Result<T, tokio::task::JoinError>) -> T {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+/// Locks a mutex even if it is poisoned: a panic of another thread must not lose its data.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

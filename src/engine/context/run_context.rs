@@ -2,23 +2,22 @@
 //!
 //! Its locks are taken when a scenario starts or ends, never per message.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::watch;
-
 use super::clock::Clock;
+use super::lifecycle::{Lifecycle, LifecycleWatch};
 use super::options::Options;
+use super::outcome::lock;
 use super::stop::Stop;
+use super::topology::{TopicsSeen, Topology};
 use crate::docker::{Addresses, Cluster};
 use crate::engine::context::progress::RunProgress;
-use crate::engine::messages::booking::HighestAcks;
 use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
-use crate::kafka::probe::ProbedTopic;
 use crate::kafka::{self, Client, Embedded};
-use crate::ledger::{Saved, SentLog, Streams};
+use crate::ledger::{Saved, SentLog};
 use crate::observe::Note;
 use crate::plan::{ClusterPlan, Plan, Target};
 use crate::scenario::{ServiceTemplate, Template};
@@ -54,53 +53,6 @@ pub(crate) struct RunContext {
     crashed: Mutex<Vec<String>>,
     /// Keeps the embedded broker alive as long as the run.
     _embedded: Option<Embedded>,
-}
-
-/// The run's topics, and the streams to their partitions.
-#[derive(Debug)]
-pub(crate) struct Topology {
-    pub(crate) topics: Vec<TopicState>,
-    pub(crate) streams: Streams,
-    /// The first stream of each client that sends, by scenario and client.
-    pub(crate) first: HashMap<(usize, u32), StreamId>,
-}
-
-/// What the wire probe reported about the run's topics.
-#[derive(Debug, Default)]
-pub(crate) struct TopicsSeen {
-    pub(crate) start: OnceLock<Vec<ProbedTopic>>,
-    /// The report before the verdict, if it was requested.
-    pub(crate) now: OnceLock<Vec<ProbedTopic>>,
-}
-
-/// A topic that this run created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Birth {
-    /// When this run requested its creation, in microseconds since 1970.
-    pub(crate) at_us: i64,
-}
-
-impl Birth {
-    /// For a creation that is requested now.
-    pub(crate) fn now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { at_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
-    }
-}
-
-/// A topic of the run, as found or created.
-#[derive(Debug, Clone)]
-pub(crate) struct TopicState {
-    pub(crate) name: String,
-    pub(crate) partitions: i32,
-    pub(crate) highest: HighestAcks,
-    /// When this run created the topic; `None` if it existed before.
-    pub(crate) birth: Option<Birth>,
-    /// First offset and end of the logs that were not empty, although this run had just created the topic and
-    /// had sent nothing yet.
-    pub(crate) inherited: BTreeMap<Partition, (Offset, Offset)>,
-    /// Why the topic cannot be used.
-    pub(crate) error: Option<String>,
 }
 
 impl RunContext {
@@ -360,60 +312,3 @@ impl RunContext {
 pub(crate) fn topic_names(plan: &Plan, run_id: &str) -> Vec<String> {
     plan.topics.iter().map(|t| t.name.with_run_id(run_id)).collect()
 }
-
-/// Locks a mutex even if it is poisoned: a panic of another thread must not lose its data.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The lifecycle state of a scenario or fault, for the tasks that wait for it.
-#[derive(Debug)]
-pub(crate) struct LifecycleWatch(watch::Sender<Lifecycle>);
-
-/// Lifecycle states of a scenario or fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lifecycle {
-    Waiting,
-    Running,
-    /// Started, and ended at this instant.
-    Ended(Instant),
-    /// Will never start.
-    Skipped,
-}
-
-impl LifecycleWatch {
-    fn new() -> Self {
-        Self(watch::Sender::new(Lifecycle::Waiting))
-    }
-
-    pub(crate) fn start(&self) {
-        self.0.send_replace(Lifecycle::Running);
-    }
-
-    pub(crate) fn end(&self, skipped: bool) {
-        self.0.send_replace(if skipped { Lifecycle::Skipped } else { Lifecycle::Ended(Instant::now()) });
-    }
-
-    pub(crate) fn get(&self) -> Lifecycle {
-        *self.0.borrow()
-    }
-
-    /// Waits until it has started or was skipped.
-    pub(crate) async fn begun(&self) {
-        let mut state = self.0.subscribe();
-        // If the sender is gone, the state no longer changes.
-        let _ = state.wait_for(|s| *s != Lifecycle::Waiting).await;
-    }
-
-    /// Waits until it has ended or was skipped.
-    pub(crate) async fn over(&self) -> Lifecycle {
-        let mut state = self.0.subscribe();
-        match state.wait_for(|s| matches!(s, Lifecycle::Ended(_) | Lifecycle::Skipped)).await {
-            Ok(state) => *state,
-            Err(_) => Lifecycle::Skipped,
-        }
-    }
-}
-
-/// The longest time that a thread waits before it checks the stop flag again.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);

@@ -5,10 +5,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// The reasons why a run ended early.
+/// The longest time that a thread waits before it checks the stop flag again.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+
+/// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     Timeout,

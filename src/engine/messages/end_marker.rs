@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::ends::EndMarkerSeen;
-use crate::engine::context::outcome::unwind;
-use crate::engine::context::run_context::{LOOK, Lifecycle, RunContext, lock};
+use crate::engine::context::lifecycle::Lifecycle;
+use crate::engine::context::outcome::{lock, unwind};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::stop::LOOK;
 use crate::ids::{Identity, Partition, StreamId};
 use crate::kafka::{self, DeliveryOutcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, RecordKind};

@@ -2,7 +2,8 @@
 //! it.
 
 use super::ends::EndMarkerSeen;
-use crate::engine::context::run_context::{RunContext, TopicState, Topology};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::{TopicState, Topology};
 use crate::engine::verdict::retention::OVERHEAD;
 use crate::ids::{Offset, Partition};
 use crate::kafka::Record;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checks;
-use crate::engine::context::run_context::{Lifecycle, RunContext};
+use crate::engine::context::lifecycle::Lifecycle;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 use crate::plan::CheckSettings;

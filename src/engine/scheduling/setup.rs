@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use crate::docker;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::run_context::{Birth, RunContext, TopicState, Topology};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::{Birth, TopicState, Topology};
 use crate::engine::messages::booking::HighestAcks;
 use crate::engine::verdict::same_topic;
 use crate::ids::{Offset, Partition};

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::engine::context::run_context::{Lifecycle, RunContext};
+use crate::engine::context::lifecycle::Lifecycle;
+use crate::engine::context::run_context::RunContext;
 use crate::metrics::{ClientMetrics, Counters};
 use crate::plan::{Counter, Plan, Start, When};
 use crate::units::thousands;

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::context::run_context::{RunContext, Topology};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::Topology;
 use crate::engine::messages::ends::EndMarkerSeen;
 use crate::engine::messages::sight;
 use crate::engine::messages::sight::RecordMatcher;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::anomaly::Anomaly;
-use crate::engine::context::run_context::{RunContext, Topology};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::Topology;
 use crate::ids::{Offset, Partition};
 use crate::kafka;
 use crate::observe::{Note, PartitionSeen};

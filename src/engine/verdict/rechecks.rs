@@ -8,7 +8,7 @@ use super::judge::{Judging, Missing, PartitionInputs, settle};
 use super::removals::PartitionRemovals;
 use super::rules::Rules;
 use super::same_topic::{self, Leaders};
-use crate::engine::context::run_context::lock;
+use crate::engine::context::outcome::lock;
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Contents, Marker, Observer, Pass};
 use crate::observe::Note;

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::engine::context::run_context::{RunContext, Topology};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::Topology;
 use crate::kafka::probe::{self, TopicSettings};
 use crate::observe::{Note, Retention};
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::unjudged::note_unknown;
-use crate::engine::context::run_context::{Lifecycle, RunContext};
+use crate::engine::context::lifecycle::Lifecycle;
+use crate::engine::context::run_context::RunContext;
 use crate::ids::Partition;
 use crate::kafka::Code;
 use crate::kafka::probe::{self, ProbedTopic};

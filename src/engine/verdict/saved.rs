@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use super::same_topic;
 use crate::engine::context::outcome::ScenarioOutcome;
-use crate::engine::context::run_context::{RunContext, Topology};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::Topology;
 use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::message::longest;
 use crate::engine::scheduling::setup;

@@ -25,7 +25,8 @@ use consumer::{Consumer, End};
 use place::PartitionPosition;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
-use crate::engine::context::run_context::{RunContext, TopicState};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::TopicState;
 use crate::engine::messages::end_marker;
 use crate::engine::messages::end_marker::EndMarkers;
 use crate::engine::scheduling::setup;

@@ -13,7 +13,7 @@ use super::batch::DrainCounts;
 use super::blocked::{Blocked, BlockedAction};
 use super::consumer::{Consumer, End};
 use super::place::PartitionPosition;
-use crate::engine::context::run_context::LOOK;
+use crate::engine::context::stop::LOOK;
 use crate::engine::messages::end_marker::EndMarkerState;
 use crate::engine::messages::sight;
 use crate::engine::messages::sight::RecordMatcher;

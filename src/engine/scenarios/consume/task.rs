@@ -10,7 +10,7 @@ use super::backlog::Backlog;
 use super::consumer::{Consumer, End};
 use super::place::PartitionPosition;
 use super::reader::ReadLoop;
-use crate::engine::context::run_context::LOOK;
+use crate::engine::context::stop::LOOK;
 use crate::engine::messages::end_marker::EndMarkerState;
 use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::Partition;

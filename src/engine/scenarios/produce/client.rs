@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::task::ProduceTask;
-use crate::engine::context::run_context::LOOK;
+use crate::engine::context::stop::LOOK;
 use crate::engine::messages::booking::Booking;
 use crate::engine::messages::fatal::Fatal;
 use crate::engine::messages::message::{Maker, Order};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::run_context::{LOOK, RunContext};
+use crate::engine::context::run_context::RunContext;
+use crate::engine::context::stop::LOOK;
 use crate::engine::messages::booking::Booking;
 use crate::engine::messages::ends::PartitionEnd;
 use crate::engine::messages::fatal::Fatal;
