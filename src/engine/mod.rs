@@ -8,13 +8,16 @@ mod scenarios;
 mod scheduling;
 mod verdict;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use crate::docker::{Addresses, Cluster};
+use crate::ids::StreamId;
 use crate::kafka;
+use crate::ledger::SentLog;
 use crate::metrics::Throttling;
 use crate::observe::{EarlyEnd, FaultSeen, Note, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Target, Work};
@@ -24,8 +27,12 @@ pub use context::options::Options;
 pub use context::progress::{LiveScenario, Phase, RunProgress};
 pub use context::stop::{Stop, StopReason};
 
+use context::findings::RunFindings;
 use context::outcome::{ScenarioOutcome, cut, unwind};
 use context::run_context::{EMBEDDED, RunContext, topic_names};
+use messages::end_marker::EndMarkers;
+use messages::ends::PartitionEnd;
+use scheduling::setup::Setup;
 
 /// Runs a plan to its end and returns the observations, even if the run fails. The containers that it starts
 /// are removed when it returns.
@@ -72,8 +79,9 @@ async fn with_cluster(
 ) -> Result<Observations, kafka::Error> {
     let shared = Arc::new(RunContext::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
     live.enter(Phase::Setup);
-    scheduling::setup::first(&shared).await;
-    let setup = began.elapsed();
+    let setup = Setup::new(&shared);
+    setup.first().await;
+    let setup_time = began.elapsed();
 
     shared.clock.start();
     live.start(shared.clock.zero());
@@ -83,7 +91,7 @@ async fn with_cluster(
     let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
     let end_markers = messages::end_marker::start(&shared);
     let faults = scheduling::faults::start(&shared);
-    let scenarios = scenarios(&shared, &end_markers).await;
+    let (scenarios, mut found) = scenarios(&shared, &setup, &end_markers).await;
     timeout.abort();
     abort.abort();
     clock.abort();
@@ -91,33 +99,33 @@ async fn with_cluster(
 
     let faults = faults.done().await;
     shared.stop.end_background();
-    unwind(crash.await);
-    scheduling::crash::last_look(&shared).await;
+    found.crashed = scheduling::crash::last_look(&shared, unwind(crash.await)).await;
     if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
         // Heal faults before the audit reads. A run that was stopped has no audit, and the end of the cluster heals
         // attached containers and removes the others.
         let left = cluster.heal(shared.stop.stopped()).await;
-        left.into_iter().for_each(|left| shared.note(Note::warning(left)));
+        left.into_iter().for_each(|left| shared.notes.add(Note::warning(left)));
         scheduling::faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
     }
     let faults = faults.over(&shared, duration);
-    end_markers.over().await;
+    found.markers = end_markers.over().await;
+    found.topology = setup.topology().cloned();
     live.enter(Phase::Judging);
+    let crashed = found.crashed.clone();
     let verdict::judge::RunVerdict { readings, partitions, accounts, saved } =
-        verdict::judge::judge_run(&shared).await;
+        verdict::judge::judge_run(&shared, found).await;
     // The run's duration includes the audit.
     let duration = shared.clock.elapsed().max(duration);
     let mut containers = Vec::new();
     if let Some(cluster) = &shared.cluster {
         containers = scheduling::cluster::seen(cluster).await;
-        cluster.notes().into_iter().for_each(|note| shared.note(Note::hint(note)));
+        cluster.notes().into_iter().for_each(|note| shared.notes.add(Note::hint(note)));
     }
     let advertised = scheduling::advertised::unusable(&shared).await;
-    let mut notes = shared.take_notes();
+    let mut notes = shared.notes.take();
     notes.extend(log_notes(&shared));
     let throttling = shared.client.throttling();
     notes.extend(throttle_notes(&throttling));
-    let topology = shared.topology();
     Ok(Observations {
         scenarios,
         readings,
@@ -126,15 +134,15 @@ async fn with_cluster(
         saved,
         faults,
         containers,
-        crashed: shared.crashed(),
+        crashed,
         advertised,
         brokers: shared.brokers(),
         topics: shared.topic_names(),
-        streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
+        streams: setup.topology().map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
         throttling,
         duration,
-        setup,
+        setup: setup_time,
         cut: why_cut(&shared.stop),
     })
 }
@@ -201,15 +209,16 @@ async fn look_at_clock(shared: Arc<RunContext>) {
 }
 
 /// Runs all scenarios, each from its start condition to its end. Background scenarios end with the last
-/// foreground scenario.
+/// foreground scenario. Returns what they sent and read, too.
 async fn scenarios(
     shared: &Arc<RunContext>,
-    end_markers: &messages::end_marker::EndMarkers,
-) -> Vec<ScenarioSeen> {
+    setup: &Setup,
+    end_markers: &EndMarkers,
+) -> (Vec<ScenarioSeen>, RunFindings) {
     let mut foreground = JoinSet::new();
     let mut background = JoinSet::new();
     for index in 0..shared.plan.scenarios.len() {
-        let task = run_scenario(Arc::clone(shared), end_markers.clone(), index);
+        let task = run_scenario(Arc::clone(shared), setup.clone(), end_markers.clone(), index);
         if shared.plan.scenarios[index].is_background() {
             background.spawn(task);
         } else {
@@ -217,6 +226,12 @@ async fn scenarios(
         }
     }
     let mut seen: Vec<Option<ScenarioSeen>> = vec![None; shared.plan.scenarios.len()];
+    let mut found = RunFindings::default();
+    let mut ended = |it: EndedScenario| {
+        found.sent.extend(it.sent);
+        found.ends.extend(it.ends.into_iter().map(|end| (it.index, end)));
+        seen[it.index] = Some(it.seen);
+    };
     let only_background = foreground.is_empty();
     if only_background {
         // Without foreground scenarios, the run lasts as long as its faults.
@@ -225,51 +240,62 @@ async fn scenarios(
         }
     }
     while let Some(joined) = foreground.join_next().await {
-        let (index, scenario) = unwind(joined);
-        seen[index] = Some(scenario);
+        ended(unwind(joined));
     }
     if !only_background || !shared.plan.faults.is_empty() {
         shared.stop.end_background();
     }
     while let Some(joined) = background.join_next().await {
-        let (index, scenario) = unwind(joined);
-        seen[index] = Some(scenario);
+        ended(unwind(joined));
     }
-    seen.into_iter().flatten().collect()
+    (seen.into_iter().flatten().collect(), found)
+}
+
+/// A scenario that has ended, or never started.
+struct EndedScenario {
+    index: usize,
+    seen: ScenarioSeen,
+    sent: HashMap<StreamId, SentLog>,
+    ends: Vec<PartitionEnd>,
 }
 
 /// Runs one scenario, including the wait for its start condition.
 async fn run_scenario(
     shared: Arc<RunContext>,
-    end_markers: messages::end_marker::EndMarkers,
+    setup: Setup,
+    end_markers: EndMarkers,
     index: usize,
-) -> (usize, ScenarioSeen) {
+) -> EndedScenario {
     let scenario = &shared.plan.scenarios[index];
     if let Err(why) = scheduling::starts::wait(&shared, &scenario.start).await {
         let ended = if shared.stop.why().is_some() { cut(&shared.stop) } else { ScenarioEnd::Skipped };
         shared.states[index].end(true);
         shared.live.end(index);
-        return (
-            index,
-            seen(&shared.plan, &shared.live, index, None, ScenarioOutcome::of(ended).because(why)),
-        );
+        let outcome = ScenarioOutcome::of(ended).because(why);
+        let seen = seen(&shared.plan, &shared.live, index, None, outcome);
+        return EndedScenario { index, seen, sent: HashMap::new(), ends: Vec::new() };
     }
     let started = shared.clock.elapsed();
     shared.states[index].start();
     shared.live.begin(index);
-    let outcome = match &scenario.work {
-        Work::Connect(work) => scenarios::connect::run(&shared, index, work).await,
+    let mut outcome = match &scenario.work {
+        Work::Connect(work) => scenarios::connect::run(&shared, &setup, index, work).await,
         Work::Metrics(work) => scenarios::metrics::run(&shared, index, work).await,
-        Work::Produce(_) if shared.saved.is_some() => verdict::saved::producer(&shared, index).await,
-        Work::Produce(_) => scenarios::produce::run(&shared, index).await,
-        Work::Consume(_) => scenarios::consume::run(&shared, index, &end_markers).await,
-        Work::Roundtrip(_) => scenarios::roundtrip::run(&shared, index).await,
+        Work::Produce(_) if shared.saved.is_some() => verdict::saved::producer(&shared, &setup, index).await,
+        Work::Produce(_) => scenarios::produce::run(&shared, &setup, index).await,
+        Work::Consume(_) => scenarios::consume::run(&shared, &setup, index, &end_markers).await,
+        Work::Roundtrip(_) => scenarios::roundtrip::run(&shared, &setup, index).await,
         Work::Watch(work) => scenarios::watch::run(&shared, index, work).await,
     };
     let span = Some((started, shared.clock.elapsed()));
+    let (sent, ends) = (std::mem::take(&mut outcome.sent), std::mem::take(&mut outcome.ends));
+    // Readers look at this once its state says that it has ended.
+    if let Some(topology) = setup.topology() {
+        end_markers.scenario_sent(topology, &sent);
+    }
     shared.states[index].end(false);
     shared.live.end(index);
-    (index, seen(&shared.plan, &shared.live, index, span, outcome))
+    EndedScenario { index, seen: seen(&shared.plan, &shared.live, index, span, outcome), sent, ends }
 }
 
 fn seen(

@@ -1,7 +1,9 @@
 //! State that all parts of a run share: options, clock, progress, lifecycle states and the stop switch.
 
 pub(crate) mod clock;
+pub(crate) mod findings;
 pub(crate) mod lifecycle;
+pub(crate) mod notes;
 pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod progress;

@@ -1,8 +1,12 @@
 //! The outcome of a scenario apart from its counts, and how panics of threads and tasks are passed on.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::stop::{Stop, StopReason};
+use crate::engine::messages::ends::PartitionEnd;
+use crate::ids::StreamId;
+use crate::ledger::SentLog;
 use crate::observe::{BrokerSeen, ScenarioEnd, ScrapeSeen, TopicSeen, WatchSeen};
 
 /// The end of a scenario that was stopped early.
@@ -23,6 +27,10 @@ pub(crate) struct ScenarioOutcome {
     pub(crate) scrape: Option<ScrapeSeen>,
     pub(crate) watch: Option<WatchSeen>,
     pub(crate) uuids: Option<(u64, u64)>,
+    /// What it sent, by stream.
+    pub(crate) sent: HashMap<StreamId, SentLog>,
+    /// What it read, by partition.
+    pub(crate) ends: Vec<PartitionEnd>,
 }
 
 impl ScenarioOutcome {

@@ -1,24 +1,21 @@
-//! State that all parts of one run share: plan, clients, clock, lifecycle states, topology, ledgers and notes.
+//! What is fixed for a run, for all its parts: plan, ids, client, clock, stop switch, cluster, lifecycle
+//! states and notes.
 //!
-//! Its locks are taken when a scenario starts or ends, never per message.
+//! What scenarios and background tasks find is returned, and passed on as the run's `RunFindings`.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::clock::Clock;
 use super::lifecycle::{Lifecycle, LifecycleWatch};
+use super::notes::Notes;
 use super::options::Options;
-use super::outcome::lock;
 use super::stop::Stop;
-use super::topology::{TopicsSeen, Topology};
 use crate::docker::{Addresses, Cluster};
 use crate::engine::context::progress::RunProgress;
-use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
-use crate::ids::{Offset, Partition, RunTag, StreamId};
+use crate::ids::RunTag;
 use crate::kafka::{self, Client, Embedded};
-use crate::ledger::{Saved, SentLog};
-use crate::observe::Note;
+use crate::ledger::Saved;
 use crate::plan::{ClusterPlan, Plan, Target};
 use crate::scenario::{ServiceTemplate, Template};
 
@@ -27,7 +24,7 @@ pub(crate) const EMBEDDED: &str = "embedded";
 /// How long after the run's timeout a wait ends that does not check the stop switch.
 const BEHIND: Duration = Duration::from_secs(1);
 
-/// Shared by all tasks and threads of a run.
+/// What is fixed for a run. All its tasks and threads use it.
 pub(crate) struct RunContext {
     pub(crate) plan: Arc<Plan>,
     pub(crate) run_id: String,
@@ -41,16 +38,7 @@ pub(crate) struct RunContext {
     pub(crate) saved: Option<Saved>,
     /// Scenarios first, then faults.
     pub(crate) states: Vec<LifecycleWatch>,
-    topology: OnceLock<Topology>,
-    /// When setup last failed, and why; `None` if it has not failed.
-    pub(crate) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
-    sent: Mutex<HashMap<StreamId, SentLog>>,
-    ends: Mutex<Vec<(usize, PartitionEnd)>>,
-    /// All acked end markers of each partition, in ascending order of their numbers.
-    markers: Mutex<HashMap<(usize, Partition), Vec<EndMarkerSeen>>>,
-    pub(crate) topics_seen: TopicsSeen,
-    notes: Mutex<Vec<Note>>,
-    crashed: Mutex<Vec<String>>,
+    pub(crate) notes: Notes,
     /// Keeps the embedded broker alive as long as the run.
     _embedded: Option<Embedded>,
 }
@@ -104,14 +92,7 @@ impl RunContext {
             save_ledger: options.save_ledger,
             saved: options.saved,
             states,
-            topology: OnceLock::new(),
-            setup: tokio::sync::Mutex::new(None),
-            sent: Mutex::default(),
-            ends: Mutex::default(),
-            markers: Mutex::default(),
-            topics_seen: TopicsSeen::default(),
-            notes: Mutex::default(),
-            crashed: Mutex::default(),
+            notes: Notes::default(),
             _embedded: embedded,
         })
     }
@@ -170,16 +151,6 @@ impl RunContext {
             .any(|state| matches!(state.get(), Lifecycle::Ended(_)))
     }
 
-    /// The topics and streams; `None` until a broker was reached.
-    pub(crate) fn topology(&self) -> Option<&Topology> {
-        self.topology.get()
-    }
-
-    pub(crate) fn set_topology(&self, topology: Topology) {
-        // Only setup sets it, under a lock and only once.
-        let _ = self.topology.set(topology);
-    }
-
     /// The index of a topic in the run.
     pub(crate) fn topic_index(&self, topic: &Template) -> Option<usize> {
         self.plan.topics.iter().position(|t| t.name == *topic)
@@ -197,114 +168,10 @@ impl RunContext {
         own.min(self.clock.zero() + self.plan.timeout + BEHIND)
     }
 
-    pub(crate) fn note(&self, note: Note) {
-        let mut notes = lock(&self.notes);
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-
-    pub(crate) fn take_notes(&self) -> Vec<Note> {
-        std::mem::take(&mut *lock(&self.notes))
-    }
-
-    /// Records a container that exited unexpectedly, as a sentence.
-    pub(crate) fn hand_in_crash(&self, text: String) {
-        lock(&self.crashed).push(text);
-    }
-
-    pub(crate) fn crashed(&self) -> Vec<String> {
-        lock(&self.crashed).clone()
-    }
-
     /// Whether kaf6's clients noticed that a broker restarted or died during the run.
     pub(crate) fn broker_went_away(&self) -> bool {
         let zero = u64::try_from(self.clock.of_day(0)).unwrap_or(0);
         self.client.logs().broker_went_away(SystemTime::UNIX_EPOCH + Duration::from_micros(zero))
-    }
-
-    /// The counts of a scenario so far: messages sent, acked, failed and unknown.
-    pub(crate) fn sent_by(&self, scenario: usize) -> [u64; 4] {
-        let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
-        let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
-        own.filter_map(|(id, _)| sent.get(&id)).fold([0; 4], |sum, log| {
-            let more = [log.sent(), log.acked_total(), log.failures().len(), log.unknowns()];
-            std::array::from_fn(|i| sum[i] + more[i])
-        })
-    }
-
-    /// Adds the messages that a client sent.
-    pub(crate) fn hand_in_sent(&self, logs: impl IntoIterator<Item = (StreamId, SentLog)>) {
-        lock(&self.sent).extend(logs);
-    }
-
-    /// The highest acked offset in each partition of this topic, from scenarios that have ended.
-    pub(crate) fn acked_ends(&self, topic: usize) -> HashMap<Partition, Offset> {
-        let mut out = HashMap::new();
-        let Some(topology) = self.topology() else { return out };
-        let sent = lock(&self.sent);
-        for (id, info) in topology.streams.iter().filter(|(_, info)| info.topic == topic) {
-            if let Some((_, last)) = sent.get(&id).and_then(SentLog::offsets) {
-                let highest = out.entry(info.partition).or_insert(last);
-                *highest = last.max(*highest);
-            }
-        }
-        out
-    }
-
-    /// Whether any of these scenarios may have written to this topic.
-    pub(crate) fn may_have_written(&self, topic: usize, scenarios: &[usize]) -> bool {
-        let Some(topology) = self.topology() else { return false };
-        let sent = lock(&self.sent);
-        topology.streams.iter().any(|(id, info)| {
-            info.topic == topic
-                && scenarios.contains(&info.scenario)
-                && sent.get(&id).is_some_and(|log| log.sent() > log.failures().len())
-        })
-    }
-
-    /// Removes and returns everything that was sent, at the end of the run.
-    pub(crate) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
-        std::mem::take(&mut *lock(&self.sent))
-    }
-
-    /// Adds what a consumer read from one partition.
-    pub(crate) fn hand_in_end(&self, scenario: usize, end: PartitionEnd) {
-        lock(&self.ends).push((scenario, end));
-    }
-
-    /// Removes and returns everything that was read, at the end of the run, by scenario and partition.
-    pub(crate) fn take_ends(&self) -> Vec<(usize, PartitionEnd)> {
-        let mut ends = std::mem::take(&mut *lock(&self.ends));
-        ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));
-        ends
-    }
-
-    /// Records an acked end marker.
-    pub(crate) fn hand_in_end_marker(&self, topic: usize, partition: Partition, end_marker: EndMarkerSeen) {
-        if let Some(state) = self.topology().and_then(|topology| topology.topics.get(topic)) {
-            state.highest.acked(partition, end_marker.offset);
-        }
-        let mut markers = lock(&self.markers);
-        let here = markers.entry((topic, partition)).or_default();
-        // End markers of several readers may be acked in any order.
-        let at = here.partition_point(|marker| marker.number < end_marker.number);
-        here.insert(at, end_marker);
-    }
-
-    /// All acked end markers of this partition, in ascending order of their numbers. They count as acked
-    /// messages.
-    pub(crate) fn markers(&self, topic: usize, partition: Partition) -> Vec<EndMarkerSeen> {
-        lock(&self.markers).get(&(topic, partition)).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn end_marker(&self, topic: usize, partition: Partition) -> Option<EndMarkerSeen> {
-        lock(&self.markers).get(&(topic, partition))?.last().copied()
-    }
-
-    /// The acked offset of the partition's last end marker.
-    pub(crate) fn end_marker_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
-        self.end_marker(topic, partition).map(|end_marker| end_marker.offset)
     }
 }
 

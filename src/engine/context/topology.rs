@@ -1,29 +1,25 @@
 //! The run's topics, as setup found or created them, and the streams to their partitions.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use crate::engine::messages::booking::HighestAcks;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::kafka::probe::ProbedTopic;
-use crate::ledger::Streams;
+use crate::ledger::{SentLog, Streams};
 
 /// The run's topics, and the streams to their partitions.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Topology {
     pub(crate) topics: Vec<TopicState>,
     pub(crate) streams: Streams,
     /// The first stream of each client that sends, by scenario and client.
     pub(crate) first: HashMap<(usize, u32), StreamId>,
-}
-
-/// What the wire probe reported about the run's topics.
-#[derive(Debug, Default)]
-pub(crate) struct TopicsSeen {
-    pub(crate) start: OnceLock<Vec<ProbedTopic>>,
-    /// The report before the verdict, if it was requested.
-    pub(crate) now: OnceLock<Vec<ProbedTopic>>,
+    /// What the run of a saved ledger sent; `None` without a saved ledger.
+    pub(crate) restored: Option<HashMap<StreamId, SentLog>>,
+    /// The topics as the wire probe reported them at the start of the run, once it has.
+    pub(crate) at_start: Arc<OnceLock<Vec<ProbedTopic>>>,
 }
 
 /// A topic that this run created.

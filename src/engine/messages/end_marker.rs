@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::ends::EndMarkerSeen;
+use super::ended_writes::EndedWrites;
+use super::ends::{AckedMarkers, EndMarkerSeen};
 use crate::engine::context::lifecycle::Lifecycle;
 use crate::engine::context::outcome::{lock, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::engine::context::stop::LOOK;
-use crate::ids::{Identity, Partition, StreamId};
+use crate::engine::context::topology::{TopicState, Topology};
+use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, DeliveryOutcome, Producer, ProducerOptions};
+use crate::ledger::SentLog;
 use crate::ledger::envelope::{Envelope, RecordKind};
 use crate::observe::Note;
 use crate::plan::{self, Acks, Plan};
@@ -30,16 +33,44 @@ pub(crate) const KEY: &[u8] = b"kaf6-fence";
 pub(crate) enum EndMarkerState {
     /// The producers have not ended, or the end markers are not acked yet.
     Pending,
-    /// Decided at this instant: for each partition the end marker, or the reason why there is none.
-    Decided(Instant, HashMap<Partition, Result<EndMarkerSeen, String>>),
+    Decided(DecidedMarkers),
 }
 
+/// A reader's end markers, once they are decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DecidedMarkers {
+    pub(crate) at: Instant,
+    /// For each partition the end marker, or why there is none.
+    pub(crate) markers: HashMap<Partition, Result<EndMarkerSeen, String>>,
+    /// The highest acked offset in each partition, of the scenarios that have ended.
+    pub(crate) acked: HashMap<Partition, Offset>,
+}
+
+/// A reader, and the topic to which its end markers are written.
+#[derive(Clone)]
+pub(crate) struct MarkedTopic {
+    pub(crate) reader: usize,
+    pub(crate) topology: Arc<Topology>,
+    /// By its index in the run.
+    pub(crate) topic: usize,
+}
+
+impl MarkedTopic {
+    fn state(&self) -> &TopicState {
+        &self.topology.topics[self.topic]
+    }
+}
+
+/// The end markers of a run. All clones are the same.
 #[derive(Clone)]
 pub(crate) struct EndMarkers {
     shared: Arc<RunContext>,
     numbers: Arc<AtomicU64>,
     /// Tasks that wait for a reader's producers and then write its end markers.
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    acked: Arc<Mutex<AckedMarkers>>,
+    /// What the scenarios that have ended wrote.
+    written: Arc<Mutex<EndedWrites>>,
 }
 
 /// Creates the end markers of a run.
@@ -47,7 +78,13 @@ pub(crate) fn start(shared: &Arc<RunContext>) -> EndMarkers {
     // The run of a saved ledger wrote end markers with the same run tag. The new ones need higher numbers.
     let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
     let first = if shared.saved.is_some() { now_ms } else { 0 };
-    EndMarkers { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)), tasks: Arc::default() }
+    EndMarkers {
+        shared: Arc::clone(shared),
+        numbers: Arc::new(AtomicU64::new(first)),
+        tasks: Arc::default(),
+        acked: Arc::default(),
+        written: Arc::default(),
+    }
 }
 
 /// The producers that a reader judges: those of its topic that do not wait for the reader.
@@ -68,30 +105,45 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
 }
 
 impl EndMarkers {
-    /// Requests the end markers of a reader that has started, for these partitions of this topic. They are written even
-    /// if the reader has ended by then (unless the timeout has passed), because an audit reads up to them.
+    /// A scenario that is about to end has sent this.
+    pub(crate) fn scenario_sent(&self, topology: &Topology, sent: &HashMap<StreamId, SentLog>) {
+        lock(&self.written).add(EndedWrites::of(&topology.streams, sent));
+    }
+
+    /// What the scenarios that have ended wrote; for a saved ledger, what its run wrote.
+    fn written(&self, topology: &Topology) -> EndedWrites {
+        match &topology.restored {
+            Some(restored) => EndedWrites::of(&topology.streams, restored),
+            None => lock(&self.written).clone(),
+        }
+    }
+
+    /// Requests the end markers of a reader that has started, for these partitions of its topic. They are
+    /// written even if the reader has ended by then (unless its time is up), because an audit reads up to
+    /// them.
     pub(crate) fn ask(
         &self,
-        reader: usize,
-        topic: usize,
+        marked: MarkedTopic,
         partitions: Vec<Partition>,
         deadline: Instant,
     ) -> watch::Receiver<EndMarkerState> {
         let (sender, receiver) = watch::channel(EndMarkerState::Pending);
         let end_markers = self.clone();
         let task = tokio::spawn(async move {
-            end_markers.settled(reader).await;
-            let producers = producers_of(&end_markers.shared.plan, reader);
-            let decided = if producers.is_empty() {
+            end_markers.settled(marked.reader).await;
+            let producers = producers_of(&end_markers.shared.plan, marked.reader);
+            let markers = if producers.is_empty() {
                 none(&partitions, "no scenario in this file writes to the topic")
-            } else if !end_markers.shared.may_have_written(topic, &producers) {
+            } else if !end_markers.written(&marked.topology).may_be_by(marked.topic, &producers) {
                 none(&partitions, "nothing was produced")
             } else {
-                let task = end_markers.clone();
-                let write = move || task.write(reader, topic, &partitions, deadline);
+                let (task, marked) = (end_markers.clone(), marked.clone());
+                let write = move || task.write(&marked, &partitions, deadline);
                 unwind(tokio::task::spawn_blocking(write).await)
             };
-            sender.send_replace(EndMarkerState::Decided(Instant::now(), decided));
+            let acked = end_markers.written(&marked.topology).acked_ends(marked.topic);
+            let decided = DecidedMarkers { at: Instant::now(), markers, acked };
+            sender.send_replace(EndMarkerState::Decided(decided));
         });
         lock(&self.tasks).push(task);
         receiver
@@ -99,11 +151,12 @@ impl EndMarkers {
 
     /// Waits until all requested end markers are written. All scenarios have ended by then. A message that is acked
     /// during the verdict would not be in any account.
-    pub(crate) async fn over(&self) {
+    pub(crate) async fn over(self) -> AckedMarkers {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         for task in tasks {
             unwind(task.await);
         }
+        std::mem::take(&mut *lock(&self.acked))
     }
 
     /// Waits until all producers of this reader have ended, and all faults that do not wait for it.
@@ -125,22 +178,21 @@ impl EndMarkers {
     /// Writes an end marker to each partition, and retries until the ack or the timeout.
     fn write(
         &self,
-        reader: usize,
-        topic: usize,
+        marked: &MarkedTopic,
         partitions: &[Partition],
         deadline: Instant,
     ) -> HashMap<Partition, Result<EndMarkerSeen, String>> {
         let shared = &self.shared;
         let waits = shared.client.waits();
         // KafScale rejects writes until its window of storage latencies (one minute by default) is empty.
-        let timeout = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
-        let until = deadline.min(Instant::now() + timeout);
-        let name = &shared.topic_names()[topic];
+        let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
+        let until = deadline.min(Instant::now() + bound);
+        let name = &marked.state().name;
         let mut out: HashMap<Partition, Result<EndMarkerSeen, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
         while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
-            if let Err(error) = self.attempt(reader, topic, name, &open, until, &mut out, &mut why) {
+            if let Err(error) = self.attempt(marked, &open, until, &mut out, &mut why) {
                 why.extend(open.into_iter().map(|p| (p, error.to_string())));
                 std::thread::sleep(waits.marker_again);
             }
@@ -154,7 +206,7 @@ impl EndMarkers {
         let open = out.values().find(|r| r.is_err()).filter(|_| !shared.stop.is_stopped());
         if let Some(Err(reason)) = open {
             let missing = out.values().filter(|r| r.is_err()).count();
-            shared.note(Note::warning(format!(
+            shared.notes.add(Note::warning(format!(
                 "could not write end markers to {missing} of {} partitions of `{name}`: {reason}; \
                 reading there stops at the high watermark or on timeout",
                 partitions.len()
@@ -167,26 +219,21 @@ impl EndMarkers {
     /// missing from the log.
     pub(crate) fn mark_again(
         &self,
-        reader: usize,
-        topic: usize,
+        marked: &MarkedTopic,
         partition: Partition,
         deadline: Instant,
     ) -> Option<EndMarkerSeen> {
         let until = deadline.min(Instant::now() + self.shared.client.waits().marker_ack);
         let (mut out, mut why) = (HashMap::new(), HashMap::new());
-        let name = &self.shared.topic_names()[topic];
-        // On failure, the reader keeps its position, and its end reports the failure.
-        let _ = self.attempt(reader, topic, name, &[partition], until, &mut out, &mut why);
+        // On failure the reader stays where it is, and its end reports that.
+        let _ = self.attempt(marked, &[partition], until, &mut out, &mut why);
         out.remove(&partition)?.ok()
     }
 
-    /// Makes one attempt for each partition that has no end marker yet.
-    #[expect(clippy::too_many_arguments, reason = "the two maps are its results, by kind")]
+    /// Tries once for each partition that has no end marker yet.
     fn attempt(
         &self,
-        reader: usize,
-        topic: usize,
-        name: &str,
+        marked: &MarkedTopic,
         partitions: &[Partition],
         until: Instant,
         out: &mut HashMap<Partition, Result<EndMarkerSeen, String>>,
@@ -198,9 +245,9 @@ impl EndMarkers {
             acks: Acks::All,
             message_timeout: waits.marker_ack.min(until.saturating_duration_since(Instant::now())),
             linger: Duration::ZERO,
-            ..ProducerOptions::new(name)
+            ..ProducerOptions::new(marked.state().name.as_str())
         };
-        let mut producer = Producer::open(&shared.client_of(reader), &options)?;
+        let mut producer = Producer::open(&shared.client_of(marked.reader), &options)?;
         producer.warm_up(waits.marker_open.min(until.saturating_duration_since(Instant::now())))?;
         let mut sent: Vec<(Partition, u64, u64)> = Vec::new();
         for partition in partitions {
@@ -228,9 +275,11 @@ impl EndMarkers {
             match delivery.outcome {
                 DeliveryOutcome::Acked { offset } => {
                     let written_us = (*made_us, shared.clock.now_us());
+                    let reader = marked.reader;
                     let end_marker = EndMarkerSeen { number: *number, offset, reader, written_us };
                     out.insert(*partition, Ok(end_marker));
-                    shared.hand_in_end_marker(topic, *partition, end_marker);
+                    marked.state().highest.acked(*partition, offset);
+                    lock(&self.acked).add((marked.topic, *partition), end_marker);
                 }
                 DeliveryOutcome::AckedNowhere => {
                     why.insert(*partition, "it was acked without an offset".to_owned());
@@ -294,7 +343,8 @@ scenarios:
 
     fn ask(shared: &Arc<RunContext>) -> watch::Receiver<EndMarkerState> {
         shared.states[READ].start();
-        start(shared).ask(READ, 0, vec![0], Instant::now() + Duration::from_secs(60))
+        let marked = MarkedTopic { reader: READ, topology: Arc::default(), topic: 0 };
+        start(shared).ask(marked, vec![0], Instant::now() + Duration::from_secs(60))
     }
 
     async fn decided(end_marker: &mut watch::Receiver<EndMarkerState>) -> bool {

@@ -1,6 +1,8 @@
 //! The results of a reading thread for each of its partitions, and the end marker that ends the reading.
 
-use crate::ids::Offset;
+use std::collections::HashMap;
+
+use crate::ids::{Offset, Partition};
 use crate::ledger::{Between, PartitionReads};
 
 /// The result of one consumer in one partition.
@@ -67,6 +69,29 @@ impl EndMarkerSeen {
     /// in a recreated log, which contains nothing else to read.
     pub(crate) fn ends_reading(&self, to: Offset, acked: Option<(Offset, Offset)>) -> bool {
         self.offset >= to || acked.is_some_and(|(_, last)| self.offset < last)
+    }
+}
+
+/// The acked end markers of each topic and partition. They count as acked messages.
+#[derive(Debug, Default)]
+pub(crate) struct AckedMarkers(HashMap<(usize, Partition), Vec<EndMarkerSeen>>);
+
+impl AckedMarkers {
+    pub(crate) fn add(&mut self, place: (usize, Partition), end_marker: EndMarkerSeen) {
+        let here = self.0.entry(place).or_default();
+        // End markers of several readers may be acked in any order.
+        let at = here.partition_point(|marker| marker.number < end_marker.number);
+        here.insert(at, end_marker);
+    }
+
+    /// Those of one partition, in ascending order of their numbers.
+    pub(crate) fn of(&self, place: (usize, Partition)) -> &[EndMarkerSeen] {
+        self.0.get(&place).map_or(&[], Vec::as_slice)
+    }
+
+    /// The acked offset of the partition's last end marker.
+    pub(crate) fn last_offset(&self, place: (usize, Partition)) -> Option<Offset> {
+        self.of(place).last().map(|end_marker| end_marker.offset)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod booking;
 pub(crate) mod end_marker;
+pub(crate) mod ended_writes;
 pub(crate) mod ends;
 pub(crate) mod fatal;
 pub(crate) mod keys;

@@ -137,7 +137,7 @@ pub(crate) fn note_bad_batch(
     (from, to): (Offset, Offset),
     text: &str,
 ) {
-    shared.note(Note::error(format!(
+    shared.notes.add(Note::error(format!(
         "partition {partition} of `{topic}`: the batch at offsets {from} to {to} has a wrong \
         checksum (CRC) or cannot be decoded ({text}); consumers that check it stop there, but \
         kaf6 continued after it"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::RunContext;
-use crate::engine::scheduling::setup;
+use crate::engine::scheduling::setup::{Setup, in_container_hint};
 use crate::kafka::client::metadata;
 use crate::kafka::{self, probe};
 use crate::metrics::Recorder;
@@ -19,7 +19,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// No attempt starts if less time than this remains.
 const SHORTEST: Duration = Duration::from_millis(50);
 
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPlan) -> ScenarioOutcome {
+pub(crate) async fn run(
+    shared: &Arc<RunContext>,
+    setup: &Setup,
+    index: usize,
+    plan: &ConnectPlan,
+) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let client = shared.client_of(index);
     let topics: Vec<String> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
@@ -39,9 +44,10 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPl
         };
         (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
         let reached = brokers.iter().all(|b| b.reachable);
-        if reached && shared.topology().is_none() {
-            // The brokers have just become reachable, so the topics must still be set up. This has its own timeout.
-            if setup::ready(shared).await.is_ok() {
+        if reached && setup.topology().is_none() {
+            // The brokers have just come up, so the topics still have to be set up. This has a timeout of its
+            // own.
+            if setup.ready().await.is_ok() {
                 continue;
             }
         }
@@ -58,8 +64,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPl
         };
         if let Some(ended) = ended {
             let unreached = brokers.iter().filter(|it| !it.reachable).map(|it| it.broker.as_str());
-            if let Some(hint) = setup::in_container_hint(unreached) {
-                shared.note(Note::warning(hint));
+            if let Some(hint) = in_container_hint(unreached) {
+                shared.notes.add(Note::warning(hint));
             }
             note_apis(shared, &brokers);
             let message = (ended == ScenarioEnd::Timeout).then(|| not_found(&brokers, &seen));
@@ -99,7 +105,7 @@ fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
             .map(|(key, name, min, max)| probe::Api { key: *key, name, min: *min, max: *max })
             .collect();
         for text in probe::api_notes(&apis) {
-            shared.note(Note::hint(format!("{}: {text}", broker.broker)));
+            shared.notes.add(Note::hint(format!("{}: {text}", broker.broker)));
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
     let mut watched = WatchedCluster::default();
     if shared.client_of(index).uses_sasl() {
         watched.seen.unseen = vec![Aspect::TopicIds];
-        shared.note(Note::hint(
+        shared.notes.add(Note::hint(
             "with SASL, `watch` uses librdkafka, which does not report topic ids, so their changes \
             are not listed",
         ));
@@ -66,7 +66,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
         ask_again(shared, index, &mut watched, &topics, plan.every).await;
     }
     if watched.controllers_left_out {
-        shared.note(Note::hint(
+        shared.notes.add(Note::hint(
             "Apache Kafka reports any broker as the controller in its metadata, so controller \
             changes are not listed",
         ));

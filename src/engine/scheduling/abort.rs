@@ -24,7 +24,7 @@ pub(crate) async fn watch(shared: Arc<RunContext>) {
             (shared.states[index].get() != Lifecycle::Waiting).then(|| shared.live.metrics(index).snapshot())
         };
         if let Some(check) = checks::to_abort(&shared.plan, shared.clock.elapsed(), live) {
-            shared.note(Note::warning(format!(
+            shared.notes.add(Note::warning(format!(
                 "check `{}` failed and aborted the run (abort: true)",
                 check.name
             )));

@@ -13,20 +13,23 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Time for pending acks, reads and further crashes after a container has exited.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Watches until the last scenario has ended. Returns immediately if the run has no containers. Must not be canceled,
-/// because each container is reported only once.
-pub(crate) async fn watch(shared: Arc<RunContext>) {
-    let Some(cluster) = shared.cluster.clone() else { return };
+/// Watches until the last scenario has ended; returns immediately if the run has no containers. Must not be
+/// canceled halfway, because each container is reported only once.
+///
+/// Returns a sentence for each container that has exited.
+pub(crate) async fn watch(shared: Arc<RunContext>) -> Vec<String> {
+    let Some(cluster) = &shared.cluster else { return Vec::new() };
     while goes_on(&shared, EVERY).await {
         let crashed = cluster.crashed().await;
         if !crashed.is_empty() {
-            tell(&shared, crashed);
+            tell(&shared, &crashed);
             if goes_on(&shared, GRACE).await {
                 shared.stop.stop(StopReason::Crash);
             }
-            return;
+            return crashed;
         }
     }
+    Vec::new()
 }
 
 /// Waits. Returns false if the last scenario ended in the meantime.
@@ -38,22 +41,26 @@ async fn goes_on(shared: &RunContext, time: Duration) -> bool {
     }
 }
 
-/// After the last scenario: reports further containers that have exited. Crashed brokers are no longer used, not even
-/// by an audit.
-pub(crate) async fn last_look(shared: &RunContext) {
-    let Some(cluster) = &shared.cluster else { return };
-    tell(shared, cluster.crashed().await);
-    if !shared.crashed().is_empty() {
+/// After the last scenario: reports further containers that have exited. Crashed brokers are not used any
+/// more, not even by an audit. Returns all that have exited, with those that [`watch`] found.
+pub(crate) async fn last_look(shared: &RunContext, mut crashed: Vec<String>) -> Vec<String> {
+    let Some(cluster) = &shared.cluster else { return crashed };
+    let more = cluster.crashed().await;
+    tell(shared, &more);
+    crashed.extend(more);
+    if !crashed.is_empty() {
         shared.stop.stop(StopReason::Crash);
     }
-    // Attached containers may be restarted by their owner, so the run continues with its verdict.
-    tell(shared, cluster.unexpected().await);
+    // Attached containers: somebody may start them again, so the run judges what it can.
+    let more = cluster.unexpected().await;
+    tell(shared, &more);
+    crashed.extend(more);
+    crashed
 }
 
-fn tell(shared: &RunContext, crashed: Vec<String>) {
+fn tell(shared: &RunContext, crashed: &[String]) {
     for text in crashed {
         shared.live.say(text.clone());
-        shared.note(Note::error(text.clone()));
-        shared.hand_in_crash(text);
+        shared.notes.add(Note::error(text.clone()));
     }
 }

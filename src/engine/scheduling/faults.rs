@@ -77,7 +77,7 @@ pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
     if dropped.is_empty() {
         return;
     }
-    shared.note(Note::hint(format!(
+    shared.notes.add(Note::hint(format!(
         "{who} removed the container of {}, which has no volume, so the data in it is gone; set \
         `volumes` for a service that keeps data",
         dropped.join(" and of ")

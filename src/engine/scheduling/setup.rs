@@ -4,7 +4,7 @@
 //! Tried once before the start. If no broker was reached, each scenario that starts later tries again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::docker;
@@ -20,30 +20,111 @@ use crate::observe::Note;
 use crate::plan::{Plan, Start, ValuePlan, Work};
 use crate::scenario::Template;
 
-/// The first attempt. A failure is only noted, because each scenario that needs the topics reports it.
-pub(crate) async fn first(shared: &Arc<RunContext>) {
-    if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
-        return;
-    }
-    tokio::select! {
-        biased;
-        () = shared.stop.stopped() => {}
-        () = try_once(shared) => {}
-    }
+/// The setup of a run. All clones are the same.
+#[derive(Clone)]
+pub(crate) struct Setup(Arc<SetupState>);
+
+struct SetupState {
+    shared: Arc<RunContext>,
+    done: OnceLock<Arc<Topology>>,
+    /// When it last failed, and why; `None` if it has not failed. Locked during each attempt.
+    failed: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
-async fn try_once(shared: &Arc<RunContext>) {
-    if has_connect(&shared.plan) {
-        let client = shared.client.clone();
-        let request = tokio::task::spawn_blocking(move || {
-            kafka::client::metadata::fetch(&client, &[], client.waits().setup_quick)
-        });
-        if unwind(request.await).is_err() {
+impl Setup {
+    pub(crate) fn new(shared: &Arc<RunContext>) -> Self {
+        let (shared, done) = (Arc::clone(shared), OnceLock::new());
+        Self(Arc::new(SetupState { shared, done, failed: tokio::sync::Mutex::default() }))
+    }
+
+    /// The first attempt. Its failure is only noted: each scenario that needs the topics reports it.
+    pub(crate) async fn first(&self) {
+        let shared = &self.0.shared;
+        if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
             return;
         }
+        tokio::select! {
+            biased;
+            () = shared.stop.stopped() => {}
+            () = self.try_once() => {}
+        }
     }
-    // The failure is stored for the next caller.
-    let _ = ready(shared).await;
+
+    async fn try_once(&self) {
+        let shared = &self.0.shared;
+        if has_connect(&shared.plan) {
+            let client = shared.client.clone();
+            let asked = tokio::task::spawn_blocking(move || {
+                kafka::client::metadata::fetch(&client, &[], client.waits().setup_quick)
+            });
+            if unwind(asked.await).is_err() {
+                return;
+            }
+        }
+        // The failure is stored for the next caller.
+        let _ = self.ready().await;
+    }
+
+    /// What it found; `None` until a broker was reached.
+    pub(crate) fn topology(&self) -> Option<&Arc<Topology>> {
+        self.0.done.get()
+    }
+
+    /// Makes sure that the topology is known.
+    ///
+    /// # Errors
+    ///
+    /// Why no broker was reached.
+    pub(crate) async fn ready(&self) -> Result<&Arc<Topology>, String> {
+        let SetupState { shared, done, failed } = &*self.0;
+        let mut failed = failed.lock().await;
+        if let Some(topology) = done.get() {
+            return Ok(topology);
+        }
+        if let Some((at, why)) = failed.as_ref()
+            && at.elapsed() < shared.client.waits().setup_again
+        {
+            return Err(why.clone());
+        }
+        let task = Arc::clone(shared);
+        let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
+        match unwind(tried) {
+            Ok(states) => {
+                let topology = match &shared.saved {
+                    Some(saved) => restore(saved, states),
+                    None => lay_out(&shared.plan, states),
+                };
+                let at_start = same_topic::ask(shared);
+                Ok(done.get_or_init(|| Arc::new(Topology { at_start, ..topology })))
+            }
+            Err(error) => {
+                let task = Arc::clone(shared);
+                let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+                let bound = shared.client.waits().setup.as_secs_f64();
+                let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
+                if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
+                    why = format!("{why}; {hint}");
+                }
+                *failed = Some((Instant::now(), why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    /// The topic of a scenario, ready for use, by its index in the run.
+    ///
+    /// # Errors
+    ///
+    /// Why the scenario cannot work.
+    pub(crate) async fn topic(&self, topic: &Template) -> Result<(Arc<Topology>, usize), String> {
+        let topology = Arc::clone(self.ready().await?);
+        let index = self.0.shared.topic_index(topic).ok_or("its topic is not in the plan")?;
+        let state = topology.topics.get(index).ok_or("its topic is unknown")?;
+        match &state.error {
+            Some(error) => Err(format!("cannot use topic `{}`: {error}", state.name)),
+            None => Ok((topology, index)),
+        }
+    }
 }
 
 /// Whether a `connect` scenario waits for the brokers in its own time. Waiting for them before the run would extend
@@ -52,48 +133,8 @@ fn has_connect(plan: &Plan) -> bool {
     plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)) && s.start == Start::default())
 }
 
-/// Ensures that the topology is known.
-///
-/// # Errors
-///
-/// The reason why no broker was reached.
-pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
-    let mut last = shared.setup.lock().await;
-    if shared.topology().is_some() {
-        return Ok(());
-    }
-    if let Some((at, why)) = last.as_ref()
-        && at.elapsed() < shared.client.waits().setup_again
-    {
-        return Err(why.clone());
-    }
-    let task = Arc::clone(shared);
-    let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
-    match unwind(tried) {
-        Ok(states) => {
-            shared.set_topology(match &shared.saved {
-                Some(saved) => restore(shared, saved, states),
-                None => lay_out(&shared.plan, states),
-            });
-            same_topic::ask(shared);
-            Ok(())
-        }
-        Err(error) => {
-            let task = Arc::clone(shared);
-            let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
-            let timeout = shared.client.waits().setup.as_secs_f64();
-            let mut why = format!("no broker could be reached within {timeout} s: {causes} ({error})");
-            if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
-                why = format!("{why}; {hint}");
-            }
-            *last = Some((Instant::now(), why.clone()));
-            Err(why)
-        }
-    }
-}
-
-/// Advice for `localhost` in a container, where it means the container itself; `None` if no unreached broker is on
-/// localhost.
+/// What to write instead of `localhost` in a container, where it means the container itself; `None` if no
+/// unreached broker is on localhost.
 pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>) -> Option<String> {
     if !docker::is_inside_a_container() {
         return None;
@@ -155,10 +196,9 @@ fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Insta
 }
 
 /// Restores the streams of a saved ledger, and what they sent.
-fn restore(shared: &RunContext, saved: &Saved, topics: Vec<TopicState>) -> Topology {
+fn restore(saved: &Saved, topics: Vec<TopicState>) -> Topology {
     let (streams, sent) = saved.restore();
-    shared.hand_in_sent(sent);
-    Topology { topics, streams, first: HashMap::new() }
+    Topology { topics, streams, restored: Some(sent), ..Topology::default() }
 }
 
 /// The current topics of a saved ledger. Creates no topics. A deleted topic keeps its partitions, so that its acked
@@ -214,7 +254,7 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
             }
             TopicOutcome::Existed { partitions } => {
                 if wanted.position.is_some() && partitions != wanted.partitions {
-                    shared.note(Note::warning(format!(
+                    shared.notes.add(Note::warning(format!(
                         "topic `{}` exists with {partitions} partitions; the file says {}, but \
                         kaf6 does not change an existing topic",
                         result.name, wanted.partitions
@@ -222,8 +262,9 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
                 }
                 (partitions, None)
             }
-            TopicOutcome::Error { text: why, .. } => {
-                shared.note(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
+            TopicOutcome::Error { code, text } => {
+                let why = format!("{text} {}", code.aside());
+                shared.notes.add(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
                 (0, Some(why))
             }
         };
@@ -266,20 +307,5 @@ fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
             first.insert((scenario, client), id);
         }
     }
-    Topology { topics, streams, first }
-}
-
-/// The topic of a scenario, ready for use.
-///
-/// # Errors
-///
-/// The reason why the scenario cannot work.
-pub(crate) async fn topic(shared: &Arc<RunContext>, topic: &Template) -> Result<(usize, TopicState), String> {
-    ready(shared).await?;
-    let index = shared.topic_index(topic).ok_or("its topic is not in the plan")?;
-    let state = shared.topology().map(|t| t.topics[index].clone()).ok_or("its topic is unknown")?;
-    match &state.error {
-        Some(error) => Err(format!("cannot use topic `{}`: {error}", state.name)),
-        None => Ok((index, state)),
-    }
+    Topology { topics, streams, first, ..Topology::default() }
 }

@@ -104,7 +104,7 @@ pub(crate) fn note_unconfirmed(shared: &RunContext, accounts: Option<&Accounts>)
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!(", {} {what}", thousands(*count)))
             .collect();
-        shared.note(Note::hint(format!(
+        shared.notes.add(Note::hint(format!(
             "`{}`: brokers do not confirm messages with `acks: 0`; of {} sent, {} were found{rest}",
             scenario.name,
             thousands(sent),

@@ -10,19 +10,21 @@ use std::time::Instant;
 
 use super::account;
 use super::audit::{self, AuditResult, Reread};
+use super::inputs::{PartitionInputs, Places, marker, places, settle};
 use super::log_ends::{note_low_watermarks, reported_ends};
 use super::removals::{PartitionRemovals, note_removed};
 use super::rules::Rules;
-use super::same_topic;
+use super::same_topic::TopicComparison;
 use super::saved;
 use super::unjudged::note_checksums;
 use crate::anomaly::Anomaly;
+use crate::engine::context::findings::RunFindings;
 use crate::engine::context::outcome::{lock, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::engine::context::topology::Topology;
 use crate::engine::messages::end_marker::producers_of;
 use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
-use crate::ids::{Offset, Partition, StreamId};
+use crate::ids::{Offset, Partition};
 use crate::ledger::{
     self, Accounts, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionCase, PartitionReads, Pass,
     Removals, Saved, SentLog,
@@ -42,38 +44,41 @@ pub(crate) struct RunVerdict {
     pub(crate) saved: Option<Saved>,
 }
 
-pub(crate) async fn judge_run(shared: &Arc<RunContext>) -> RunVerdict {
+pub(crate) async fn judge_run(shared: &Arc<RunContext>, found: RunFindings) -> RunVerdict {
     let task = Arc::clone(shared);
-    unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
+    unwind(tokio::task::spawn_blocking(move || judge(&task, found)).await)
 }
 
-fn judge(shared: &RunContext) -> RunVerdict {
-    let sent = shared.take_sent();
-    let Some(topology) = shared.topology() else {
+fn judge(shared: &RunContext, mut found: RunFindings) -> RunVerdict {
+    // By scenario and partition.
+    let mut ends = std::mem::take(&mut found.ends);
+    ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));
+    let found = &found;
+    let Some(topology) = &found.topology else {
         let accounts = account::accounts(shared, &BTreeMap::new(), 0);
         return RunVerdict { accounts, ..RunVerdict::default() };
     };
-    let mut ends = shared.take_ends();
     if !ends.is_empty() {
         note_checksums(shared);
     }
     let times = shared.saved.is_none() && !shared.clock.was_set();
     if !times && shared.saved.is_none() {
-        shared.note(Note::warning(
+        shared.notes.add(Note::warning(
             "the system clock was changed during the run: timestamps of records are not checked".to_owned(),
         ));
     }
     for (_, end) in &mut ends {
-        settle(shared, topology, &sent, &mut end.reads, times);
+        settle(topology, found, &mut end.reads, times);
     }
-    let places = places(topology, &sent, &ends);
+    let places = places(topology, found.sent(), &ends);
     let judging = Judging {
         shared,
         topology,
-        sent: &sent,
+        found,
+        topics: TopicComparison::new(shared, topology),
         excluded: excluded(shared),
         producers: (0..shared.plan.scenarios.len()).map(|index| judged_by(shared, index)).collect(),
-        reported_ends: reported_ends(shared, topology),
+        reported_ends: reported_ends(shared, topology, &found.markers),
         rules: Mutex::default(),
         times,
         until: audit::deadline(shared),
@@ -89,56 +94,13 @@ fn judge(shared: &RunContext) -> RunVerdict {
     out.readings.sort_by_key(|reading| (reading.scenario, reading.topic, reading.partition));
     note_low_watermarks(shared, topology, &out.partitions);
     note_removed(shared, topology, &judged, &lock(&judging.rules));
-    saved::note_created_again(shared);
+    saved::note_created_again(shared, &judging.topics);
     let markers = topology.topics.iter().enumerate().flat_map(|(topic, state)| {
-        (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
+        (0..state.partitions).map(move |partition| found.markers.of((topic, partition)).len() as u64)
     });
     out.accounts = account::accounts(shared, &judged, markers.sum());
     account::note_unconfirmed(shared, out.accounts.as_ref());
-    out.saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
-    out
-}
-
-/// Judges what the readers found against what was acked.
-pub(crate) fn settle(
-    shared: &RunContext,
-    topology: &Topology,
-    sent: &HashMap<StreamId, SentLog>,
-    reads: &mut PartitionReads,
-    times: bool,
-) {
-    let place = reads.place();
-    let here = topology.streams.iter().filter(|(_, info)| (info.topic, info.partition) == place);
-    let logs = here.filter_map(|(id, _)| Some((id, sent.get(&id)?)));
-    let markers: Vec<Marker> = shared.markers(place.0, place.1).iter().map(marker).collect();
-    reads.settle(logs, &markers, times);
-}
-
-/// Each partition with its streams and readings.
-type Places<'a> = BTreeMap<(usize, Partition), PartitionInputs<'a>>;
-
-/// The inputs of one partition's judgment.
-#[derive(Default)]
-pub(crate) struct PartitionInputs<'a> {
-    pub(crate) ids: Vec<StreamId>,
-    ends: Vec<&'a (usize, PartitionEnd)>,
-}
-
-fn places<'a>(
-    topology: &Topology,
-    sent: &HashMap<StreamId, SentLog>,
-    ends: &'a [(usize, PartitionEnd)],
-) -> Places<'a> {
-    let mut out = Places::new();
-    for (topic, state) in topology.topics.iter().enumerate() {
-        out.extend((0..state.partitions).map(|partition| ((topic, partition), PartitionInputs::default())));
-    }
-    for (id, info) in topology.streams.iter().filter(|(id, _)| sent.contains_key(id)) {
-        out.entry((info.topic, info.partition)).or_default().ids.push(id);
-    }
-    for end in ends {
-        out.entry(end.1.reads.place()).or_default().ends.push(end);
-    }
+    out.saved = shared.save_ledger.then(|| saved::save(shared, topology, found, &judging.topics));
     out
 }
 
@@ -165,7 +127,8 @@ fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
 pub(crate) struct Judging<'a> {
     pub(crate) shared: &'a RunContext,
     pub(crate) topology: &'a Topology,
-    pub(crate) sent: &'a HashMap<StreamId, SentLog>,
+    pub(crate) found: &'a RunFindings,
+    pub(crate) topics: TopicComparison<'a>,
     excluded: Vec<usize>,
     /// By scenario: the scenarios whose messages it must find.
     producers: Vec<Vec<usize>>,
@@ -213,7 +176,7 @@ impl Judging<'_> {
 
     fn judge_one(&self, place: (usize, Partition), found: &PartitionInputs<'_>) -> JudgedPartition {
         let acked = self.acked(found);
-        let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
+        let markers: Vec<Marker> = self.found.markers.of(place).iter().map(marker).collect();
         let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
         let mark = self.mark(place, found);
         let range = self.to_audit(place, found, acked).filter(|_| self.wants_audit(place, found, &passes));
@@ -227,7 +190,7 @@ impl Judging<'_> {
         if let Some(found) = &audit {
             if !found.why.is_empty() {
                 let name = &self.topology.topics[place.0].name;
-                self.shared.note(Note::warning(format!(
+                self.shared.notes.add(Note::warning(format!(
                     "the audit of partition {} of `{name}` did not finish: {}",
                     place.1, found.why
                 )));
@@ -247,19 +210,19 @@ impl Judging<'_> {
         let contradicts = found
             .ids
             .iter()
-            .filter_map(|id| self.sent.get(id))
+            .filter_map(|id| self.found.sent().get(id))
             .flat_map(SentLog::overtaken)
             .any(|it| it.count > 0)
             || self.case(place, found, &markers, &passes).acks_contradict();
         let name = &self.topology.topics[place.0].name;
         let matters = contradicts || !rechecks.is_empty() || self.shared.saved.is_some();
         let leaders_alone = self.leaders_alone(place, found, matters);
-        let then = saved::earlier(self.shared, place, &leaders_alone.scenarios);
+        let then = saved::earlier(self.shared, &self.topics, place, &leaders_alone.scenarios);
         let case = PartitionCase {
             leaders_alone: &leaders_alone.scenarios,
             leader_changed: leaders_alone.is_certain,
             earlier: then.as_ref().map(saved::EarlierPartition::run),
-            one_log: !contradicts || same_topic::is_one_log(self.shared, name),
+            one_log: !contradicts || self.topics.is_one_log(name),
             removals: removals.as_ref().map_or(&Kept as &dyn Removals, |removals| removals),
             reported_end: self.reported_ends.get(&place).copied().flatten().filter(|_| unreset && reached),
             ..self.case(place, found, &markers, &passes)
@@ -273,7 +236,7 @@ impl Judging<'_> {
             partition: place.1,
             acked: judged.accounts.values().map(|account| account.acked).sum(),
             acked_offsets: acked,
-            end_marker: self.shared.end_marker_offset(place.0, place.1),
+            end_marker: self.found.markers.last_offset(place),
             lost_markers: judged.lost_markers,
             retention: removals
                 .as_ref()
@@ -292,7 +255,7 @@ impl Judging<'_> {
     ) -> PartitionCase<'b> {
         PartitionCase {
             streams: &self.topology.streams,
-            sent: self.sent,
+            sent: self.found.sent(),
             place,
             ids: &found.ids,
             passes,
@@ -311,18 +274,19 @@ impl Judging<'_> {
     /// come before some of them.
     fn mark(&self, place: (usize, Partition), found: &PartitionInputs<'_>) -> Option<EndMarkerSeen> {
         let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
-        let mut markers = self.shared.markers(place.0, place.1).into_iter().rev();
-        markers.find(|marker| {
+        let mut markers = self.found.markers.of(place).iter().rev();
+        let last = markers.find(|marker| {
             let before = producers_of(&self.shared.plan, marker.reader);
             verified.iter().all(|scenario| before.contains(scenario))
-        })
+        });
+        last.copied()
     }
 
     /// The streams with acked messages that have to be verified, with their scenarios.
     fn verified<'b>(&'b self, found: &'b PartitionInputs<'_>) -> impl Iterator<Item = (usize, &'b SentLog)> {
         found.ids.iter().filter_map(|id| {
             let scenario = self.topology.streams.get(*id)?.scenario;
-            let log = self.sent.get(id)?;
+            let log = self.found.sent().get(id)?;
             let acked = log.offsets().is_some() || !log.placeless().is_empty();
             (acked && !self.excluded.contains(&scenario)).then_some((scenario, log))
         })
@@ -337,15 +301,16 @@ impl Judging<'_> {
         acked: Option<(Offset, Offset)>,
     ) -> Option<(Offset, Offset)> {
         acked.or_else(|| {
-            let unknown = found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.unknowns() > 0);
+            let unknown =
+                found.ids.iter().filter_map(|id| self.found.sent().get(id)).any(|log| log.unknowns() > 0);
             let from = found.ends.iter().map(|(_, end)| end.start).min().filter(|_| unknown)?;
-            Some((from, self.shared.end_marker_offset(place.0, place.1)?))
+            Some((from, self.found.markers.last_offset(place)?))
         })
     }
 
     /// The lowest and the highest acked offset of the judged messages.
     fn acked(&self, found: &PartitionInputs<'_>) -> Option<(Offset, Offset)> {
-        let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
+        let logs = found.ids.iter().filter_map(|id| self.found.sent().get(id));
         let placeless = logs.clone().any(|log| !log.placeless().is_empty());
         let ends = logs.filter_map(SentLog::offsets).reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
         // A message that was acked without an offset may be anywhere.
@@ -400,7 +365,7 @@ impl Judging<'_> {
         }
         let case = self.case(place, found, &[], passes);
         shared.faults_ran()
-            || !shared.crashed().is_empty()
+            || !self.found.crashed.is_empty()
             || shared.broker_went_away()
             || self.log_is_shorter(place)
             || passes.iter().any(|pass| pass.reads.resets() > 0)
@@ -410,7 +375,7 @@ impl Judging<'_> {
 
     /// Whether the broker now reports no end, or one at or below an acked offset.
     fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
-        let marker = self.shared.end_marker_offset(place.0, place.1);
+        let marker = self.found.markers.last_offset(place);
         let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
         end.is_none_or(|end| end <= marker)
     }
@@ -454,10 +419,6 @@ impl Judging<'_> {
             })
             .collect()
     }
-}
-
-fn marker(end_marker: &EndMarkerSeen) -> Marker {
-    Marker { number: end_marker.number, offset: end_marker.offset }
 }
 
 fn pass(observer: Observer, found: &AuditResult) -> Pass<'_> {

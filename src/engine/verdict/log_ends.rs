@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::anomaly::Anomaly;
 use crate::engine::context::run_context::RunContext;
 use crate::engine::context::topology::Topology;
+use crate::engine::messages::ends::AckedMarkers;
 use crate::ids::{Offset, Partition};
 use crate::kafka;
 use crate::observe::{Note, PartitionSeen};
@@ -14,11 +15,12 @@ use crate::units::thousands;
 pub(crate) fn reported_ends(
     shared: &RunContext,
     topology: &Topology,
+    markers: &AckedMarkers,
 ) -> HashMap<(usize, Partition), Option<Offset>> {
     let mut out = HashMap::new();
     for (index, topic) in topology.topics.iter().enumerate() {
         let marked: Vec<Partition> =
-            (0..topic.partitions).filter(|p| shared.end_marker_offset(index, *p).is_some()).collect();
+            (0..topic.partitions).filter(|p| !markers.of((index, *p)).is_empty()).collect();
         if marked.is_empty() || shared.stop.is_stopped() {
             continue;
         }
@@ -37,8 +39,8 @@ pub(crate) fn note_low_watermarks(shared: &RunContext, topology: &Topology, part
     for seen in partitions {
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
-            shared.note(Note::warning(format!(
-                "partition {} of `{}`: {} records are at or above the high watermark that the \
+            shared.notes.add(Note::warning(format!(
+                "partition {} of `{}`: {count} records are at or above the high watermark that the \
                 broker reports; kaf6 does not rely on it, but other readers may stop too early",
                 seen.partition,
                 topology.topics[seen.topic].name,

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod audit;
+pub(crate) mod inputs;
 pub(crate) mod judge;
 pub(crate) mod log_ends;
 pub(crate) mod rechecks;

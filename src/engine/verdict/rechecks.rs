@@ -4,10 +4,11 @@
 use std::time::Instant;
 
 use super::audit::{AuditResult, Reread};
-use super::judge::{Judging, Missing, PartitionInputs, settle};
+use super::inputs::{PartitionInputs, settle};
+use super::judge::{Judging, Missing};
 use super::removals::PartitionRemovals;
 use super::rules::Rules;
-use super::same_topic::{self, Leaders};
+use super::same_topic::Leaders;
 use crate::engine::context::outcome::lock;
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Contents, Marker, Observer, Pass};
@@ -39,13 +40,14 @@ impl Judging<'_> {
         let rules = *lock(&self.rules)
             .entry(place.0)
             .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
-        let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
+        let logs = found.ids.iter().filter_map(|id| self.found.sent().get(id));
         // This needs memory for each run of records, so it is computed only if sizes matter.
         let earlier = self.shared.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));
         let markers: Vec<Marker> = markers.iter().copied().chain(earlier).collect();
         let contents =
             if rules.counts_bytes() { Contents::of(logs, &markers, passes) } else { Contents::default() };
-        Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, (rules, contents)))
+        let rules = (rules, contents);
+        Some(PartitionRemovals::of(self.shared, self.topology, self.found, &self.topics, place, rules))
     }
 
     /// The scenarios whose acks a change of leader may have undone: those with `acks: 1`, unless the partition has had
@@ -66,7 +68,7 @@ impl Judging<'_> {
         if !matters || out.is_empty() {
             return LeadersAlone::default();
         }
-        match same_topic::leaders(self.shared, name, place.1) {
+        match self.topics.leaders(name, place.1) {
             Leaders::One => LeadersAlone::default(),
             leaders => LeadersAlone { scenarios: out, is_certain: leaders == Leaders::Several },
         }
@@ -112,7 +114,7 @@ impl Judging<'_> {
             };
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
-                self.shared.note(Note::warning(format!(
+                self.shared.notes.add(Note::warning(format!(
                     "partition {} of `{name}`: {} acked messages were not at their offsets when {} \
                     read, and re-reading offsets {from} to {to} failed ({}); messages that no \
                     reader found count as unread",
@@ -136,7 +138,7 @@ impl Judging<'_> {
 
     pub(crate) fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> AuditResult {
         let mut found = reread.read(self.shared, self.topology, on_key);
-        settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
+        settle(self.topology, self.found, &mut found.reads, self.times);
         found
     }
 }

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use super::retention::{Certainty, OVERHEAD, PartitionLog};
 use super::rules::Rules;
-use super::same_topic;
+use super::same_topic::TopicComparison;
 use super::saved;
+use crate::engine::context::findings::RunFindings;
 use crate::engine::context::run_context::RunContext;
 use crate::engine::context::topology::Topology;
 use crate::engine::messages::end_marker;
@@ -80,7 +81,7 @@ pub(crate) struct PartitionRemovals<'a> {
     pub(crate) rules: Rules,
     shared: &'a RunContext,
     topology: &'a Topology,
-    sent: &'a HashMap<StreamId, SentLog>,
+    found: &'a RunFindings,
     topic: usize,
     partition: Partition,
     log: RefCell<PartitionLog>,
@@ -97,7 +98,8 @@ impl<'a> PartitionRemovals<'a> {
     pub(crate) fn of(
         shared: &'a RunContext,
         topology: &'a Topology,
-        sent: &'a HashMap<StreamId, SentLog>,
+        found: &'a RunFindings,
+        topics: &TopicComparison<'_>,
         (topic, partition): (usize, Partition),
         (rules, contents): (Rules, Contents),
     ) -> Self {
@@ -106,11 +108,11 @@ impl<'a> PartitionRemovals<'a> {
             rules,
             shared,
             topology,
-            sent,
+            found,
             topic,
             partition,
             log: RefCell::new(log),
-            is_other_log: same_topic::created_again(shared, &topology.topics[topic].name).is_some(),
+            is_other_log: topics.created_again(&topology.topics[topic].name).is_some(),
             since_us: match &shared.saved {
                 Some(saved) => saved.since_start_us(shared.clock.of_day(0)),
                 None => Some(0),
@@ -168,7 +170,7 @@ impl<'a> PartitionRemovals<'a> {
 
     /// The interval in which a message got its timestamp, since the start of the run that sent it.
     fn stamped(&self, stream: StreamId, seq: Seq) -> Option<Between> {
-        let stamped = self.sent.get(&stream)?.stamped(seq, self.stamps_itself())?;
+        let stamped = self.found.sent().get(&stream)?.stamped(seq, self.stamps_itself())?;
         // If a clock is behind, the age is unknown.
         (self.since_us.is_some() && stamped.0 <= self.log.borrow().now_us).then_some(stamped)
     }
@@ -199,7 +201,7 @@ impl<'a> PartitionRemovals<'a> {
             (other.scenario, other.client) == (stream.scenario, stream.client)
         };
         let own = self.topology.streams.iter().filter(same).map(|(id, _)| id);
-        let sent = own.filter_map(|id| self.sent.get(&id)).map(SentLog::sent).sum();
+        let sent = own.filter_map(|id| self.found.sent().get(&id)).map(SentLog::sent).sum();
         if let Some(saved) = &self.shared.saved {
             return saved::keys_of(saved, id, stream, sent);
         }
@@ -235,7 +237,7 @@ impl Removals for PartitionRemovals<'_> {
         let sure = self.rules != Rules::Unknown;
         let later = || self.keys.borrow().later(end_marker::KEY, marker.offset, sure);
         let superseded = if self.rules.compacts() { later() } else { None };
-        let markers = self.shared.markers(self.topic, self.partition);
+        let markers = self.found.markers.of((self.topic, self.partition));
         let written = markers.iter().find(|own| own.number == marker.number);
         let stamped = written.map(|own| match self.stamps_itself() {
             true => own.written_us,
@@ -297,7 +299,7 @@ pub(crate) fn note_removed(
         let removed: u64 = of_topic.map(|(_, judged)| judged.removed_later).sum();
         if let Some(rules) = rules.get(&topic).filter(|_| removed > 0) {
             let messages = if removed == 1 { "message was" } else { "messages were" };
-            shared.note(Note::hint(format!(
+            shared.notes.add(Note::hint(format!(
                 "`{}`: {} verified {messages} removed after the read, by {}",
                 state.name,
                 thousands(removed),

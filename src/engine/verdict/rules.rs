@@ -28,7 +28,7 @@ impl Rules {
         match probe::topic_settings(&shared.client, &state.name, until) {
             Ok(settings) => Self::Known(settings),
             Err(why) if state.birth.is_some() => {
-                shared.note(Note::hint(format!(
+                shared.notes.add(Note::hint(format!(
                     "the broker does not report the settings of `{}` ({why}): kaf6 uses the file's \
                     `config` and Kafka's defaults to decide which records may be removed",
                     state.name
@@ -36,7 +36,7 @@ impl Rules {
                 Self::Known(TopicSettings::of_config(&shared.plan.topics[topic].config))
             }
             Err(why) => {
-                shared.note(Note::warning(format!(
+                shared.notes.add(Note::warning(format!(
                     "the settings of `{}` are unknown ({why}): kaf6 cannot tell whether retention \
                     or compaction explains missing records",
                     state.name

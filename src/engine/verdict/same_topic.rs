@@ -3,33 +3,35 @@
 //!
 //! The wire probe requests them in the background at the start of the run, and again when acks are judged.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::unjudged::note_unknown;
 use crate::engine::context::lifecycle::Lifecycle;
 use crate::engine::context::run_context::RunContext;
+use crate::engine::context::topology::Topology;
 use crate::ids::Partition;
 use crate::kafka::Code;
 use crate::kafka::probe::{self, ProbedTopic};
 use crate::ledger::SavedTopic;
 use crate::plan::ActionPlan;
 
-/// Requests the current topics on a separate thread.
-pub(crate) fn ask(shared: &Arc<RunContext>) {
+/// Requests the current topics on a separate thread, which sets them once they are known.
+pub(crate) fn ask(shared: &Arc<RunContext>) -> Arc<OnceLock<Vec<ProbedTopic>>> {
+    let found = Arc::new(OnceLock::new());
     if shared.client.is_embedded() {
-        return;
+        return found;
     }
     if let Some(saved) = &shared.saved {
         // For a saved ledger, the start is that of the run that sent.
-        let _ = shared.topics_seen.start.set(saved.topics.iter().filter_map(at_start).collect());
-        return;
+        return Arc::new(OnceLock::from(saved.topics.iter().filter_map(at_start).collect::<Vec<_>>()));
     }
-    let shared = Arc::clone(shared);
+    let (shared, out) = (Arc::clone(shared), Arc::clone(&found));
     // If the start is unknown, everything that depends on it stays undecided.
     let _ = std::thread::Builder::new().name("kaf6-topics".into()).spawn(move || {
-        let _ = shared.topics_seen.start.set(look(&shared));
+        let _ = out.set(look(&shared));
     });
+    found
 }
 
 /// A topic at the start of the run that saved the ledger.
@@ -44,42 +46,18 @@ fn at_start(topic: &SavedTopic) -> Option<ProbedTopic> {
     })
 }
 
-/// A topic at the start of the run, and now.
-pub(crate) fn both(shared: &RunContext, name: &str) -> [Option<ProbedTopic>; 2] {
-    let of_it = |topics: &[ProbedTopic]| {
-        topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
-    };
-    let seen = &shared.topics_seen;
-    let now = seen.now.get_or_init(|| look(shared));
-    [seen.start.get().and_then(|topics| of_it(topics)), of_it(now)]
+/// The run's topics at its start, compared with the current ones.
+pub(crate) struct TopicComparison<'a> {
+    shared: &'a RunContext,
+    at_start: &'a OnceLock<Vec<ProbedTopic>>,
+    /// The current ones, once they were requested.
+    now: OnceLock<Vec<ProbedTopic>>,
 }
 
-/// Whether nothing shows that the topic was deleted or recreated since the start of the run.
-pub(crate) fn is_one_log(shared: &RunContext, name: &str) -> bool {
-    if let Some(saved) = &shared.saved {
-        return saved.topic(name).is_none_or(|topic| topic.one_log);
+impl<'a> TopicComparison<'a> {
+    pub(crate) fn new(shared: &'a RunContext, topology: &'a Topology) -> Self {
+        Self { shared, at_start: &topology.at_start, now: OnceLock::new() }
     }
-    if execs_ran(shared) {
-        return false;
-    }
-    let [then, now] = both(shared, name).map(|topic| topic.and_then(|topic| topic.id));
-    if !shared.client.is_embedded() && (then.is_none() || now.is_none()) {
-        note_unknown(
-            shared,
-            "topic ids",
-            "kaf6 treats contradicting acks as acks of one log, although the topic may have been \
-            recreated",
-        );
-    }
-    then.is_none() || now.is_none() || then == now
-}
-
-/// The old and the new id of a topic that was recreated since the run of the saved ledger.
-pub(crate) fn created_again(shared: &RunContext, name: &str) -> Option<[String; 2]> {
-    let then = shared.saved.as_ref()?.topic(name)?.id()?.to_owned();
-    let [_, now] = both(shared, name);
-    let now = now?.id?;
-    (then != now).then_some([then, now])
 }
 
 /// The leaders of a partition since the start of the run.
@@ -91,28 +69,67 @@ pub(crate) enum Leaders {
     Unknown,
 }
 
-/// Whether a partition has had one leader all the time.
-pub(crate) fn leaders(shared: &RunContext, name: &str, partition: Partition) -> Leaders {
-    if shared.client.is_embedded() {
-        return Leaders::One;
+impl TopicComparison<'_> {
+    /// A topic at the start of the run, and now.
+    pub(crate) fn both(&self, name: &str) -> [Option<ProbedTopic>; 2] {
+        let of_it = |topics: &[ProbedTopic]| {
+            topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
+        };
+        let now = self.now.get_or_init(|| look(self.shared));
+        [self.at_start.get().and_then(|topics| of_it(topics)), of_it(now)]
     }
-    let epoch = |topic: Option<ProbedTopic>| {
-        topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
-    };
-    if created_again(shared, name).is_some() {
-        // Leader epochs of two topics cannot be compared.
-        return Leaders::Unknown;
+
+    /// Nothing shows that the topic was deleted or recreated since the start of the run.
+    pub(crate) fn is_one_log(&self, name: &str) -> bool {
+        if let Some(saved) = &self.shared.saved {
+            return saved.topic(name).is_none_or(|topic| topic.one_log);
+        }
+        if execs_ran(self.shared) {
+            return false;
+        }
+        let [then, now] = self.both(name).map(|topic| topic.and_then(|topic| topic.id));
+        if !self.shared.client.is_embedded() && (then.is_none() || now.is_none()) {
+            note_unknown(
+                self.shared,
+                "topic ids",
+                "kaf6 treats contradicting acks as acks of one log, although the topic may have been \
+                recreated",
+            );
+        }
+        then.is_none() || now.is_none() || then == now
     }
-    let epochs = both(shared, name).map(epoch);
-    let [Some(then), Some(now)] = epochs else {
-        note_unknown(
-            shared,
-            "leader epochs of partitions",
-            "missing messages with `acks: 1` count as `unread`, because a new leader may lack them",
-        );
-        return Leaders::Unknown;
-    };
-    if then == now { Leaders::One } else { Leaders::Several }
+
+    /// The old and the new id of a topic that was recreated since the run of the saved ledger.
+    pub(crate) fn created_again(&self, name: &str) -> Option<[String; 2]> {
+        let then = self.shared.saved.as_ref()?.topic(name)?.id()?.to_owned();
+        let [_, now] = self.both(name);
+        let now = now?.id?;
+        (then != now).then_some([then, now])
+    }
+
+    /// Whether a partition has had one leader all the time.
+    pub(crate) fn leaders(&self, name: &str, partition: Partition) -> Leaders {
+        if self.shared.client.is_embedded() {
+            return Leaders::One;
+        }
+        let epoch = |topic: Option<ProbedTopic>| {
+            topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
+        };
+        if self.created_again(name).is_some() {
+            // Leader epochs of two topics cannot be compared.
+            return Leaders::Unknown;
+        }
+        let epochs = self.both(name).map(epoch);
+        let [Some(then), Some(now)] = epochs else {
+            note_unknown(
+                self.shared,
+                "leader epochs of partitions",
+                "missing messages with `acks: 1` count as `unread`, because a new leader may lack them",
+            );
+            return Leaders::Unknown;
+        };
+        if then == now { Leaders::One } else { Leaders::Several }
+    }
 }
 
 /// Whether an `exec` of the file ran in a container: it may have deleted topics.

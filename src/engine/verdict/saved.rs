@@ -2,37 +2,42 @@
 //!
 //! A later run reads what an earlier one wrote. Its producers send nothing, and use the ledger as what they have sent.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::same_topic;
+use super::same_topic::{TopicComparison, execs_ran};
+use crate::engine::context::findings::RunFindings;
 use crate::engine::context::outcome::ScenarioOutcome;
 use crate::engine::context::run_context::RunContext;
 use crate::engine::context::topology::Topology;
 use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::message::longest;
-use crate::engine::scheduling::setup;
+use crate::engine::scheduling::setup::Setup;
 use crate::ids::{Partition, StreamId};
 use crate::kafka::probe::ProbedTopic;
 use crate::ledger::{
     EarlierRun, Marker, SAVED_VERSION, Saved, SavedKey, SavedLook, SavedPartition, SavedProducer,
-    SavedStream, SavedTopic, SentLog, StreamInfo,
+    SavedStream, SavedTopic, StreamInfo,
 };
 use crate::observe::{Note, ScenarioEnd};
 use crate::plan::{Acks, Partitioning, Plan, Target, Work};
 use crate::scenario::Template;
 
 /// The ledger of this run.
-pub(crate) fn save(shared: &RunContext, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Saved {
+pub(crate) fn save(
+    shared: &RunContext,
+    topology: &Topology,
+    found: &RunFindings,
+    topics: &TopicComparison<'_>,
+) -> Saved {
     let plan = &shared.plan;
     let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
     let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
     let streams = topology.streams.iter().filter_map(|(id, info)| {
         // Indexed among the producers, because a later run knows no other scenarios of this one.
         let scenario = senders.iter().position(|sender| *sender == info.scenario)?;
-        Some(SavedStream::new(id, &StreamInfo { scenario, ..info.clone() }, sent.get(&id)?))
+        Some(SavedStream::new(id, &StreamInfo { scenario, ..info.clone() }, found.sent().get(&id)?))
     });
+    let saved_topic = |topic| saved_topic(shared, topology, topic, found, topics);
     Saved {
         ledger_version: SAVED_VERSION,
         run_id: shared.run_id.clone(),
@@ -47,30 +52,37 @@ pub(crate) fn save(shared: &RunContext, topology: &Topology, sent: &HashMap<Stre
         source_path: plan.source.path.display().to_string(),
         source: plan.secrets.hide(&plan.source.text).into_owned(),
         zero_us: Some(shared.clock.of_day(0)).filter(|_| !shared.clock.was_set()),
-        topics: (0..topology.topics.len()).map(|topic| saved_topic(shared, topology, topic)).collect(),
+        topics: (0..topology.topics.len()).map(saved_topic).collect(),
         producers: senders.iter().filter_map(|index| saved_producer(plan, *index, &shared.run_id)).collect(),
         streams: streams.collect(),
     }
 }
 
-fn saved_topic(shared: &RunContext, topology: &Topology, topic: usize) -> SavedTopic {
+fn saved_topic(
+    shared: &RunContext,
+    topology: &Topology,
+    topic: usize,
+    found: &RunFindings,
+    topics: &TopicComparison<'_>,
+) -> SavedTopic {
     let state = &topology.topics[topic];
     let [at_start, at_end] = if shared.client.is_embedded() || shared.stop.is_stopped() {
         [None, None]
     } else {
-        same_topic::both(shared, &state.name)
+        topics
+            .both(&state.name)
             .map(|seen| seen.map(|ProbedTopic { id, leader_epochs, .. }| SavedLook { id, leader_epochs }))
     };
     let markers = (0..state.partitions).flat_map(|partition| {
-        let here = shared.markers(topic, partition).into_iter();
+        let here = found.markers.of((topic, partition)).iter();
         here.map(move |marker| (partition, marker.number, marker.offset))
     });
     SavedTopic {
         name: state.name.clone(),
         partitions: state.partitions,
         one_log: match at_end {
-            Some(_) => same_topic::is_one_log(shared, &state.name),
-            None => !same_topic::execs_ran(shared),
+            Some(_) => topics.is_one_log(&state.name),
+            None => !execs_ran(shared),
         },
         at_start,
         at_end,
@@ -128,6 +140,7 @@ impl EarlierPartition {
 /// undone since.
 pub(crate) fn earlier(
     shared: &RunContext,
+    topics: &TopicComparison<'_>,
     place: (usize, Partition),
     leaders_alone: &[usize],
 ) -> Option<EarlierPartition> {
@@ -137,7 +150,7 @@ pub(crate) fn earlier(
     Some(EarlierPartition {
         markers: saved.markers(place.0, place.1),
         leaders_alone: if had_one_leader { Vec::new() } else { leaders_alone.to_vec() },
-        is_other_log: same_topic::created_again(shared, &topic.name).is_some(),
+        is_other_log: topics.created_again(&topic.name).is_some(),
     })
 }
 
@@ -169,10 +182,10 @@ pub(crate) fn keys_of(saved: &Saved, id: StreamId, stream: &StreamInfo, sent: u6
 }
 
 /// Notes each topic that was recreated since the run that sent: its log was deleted.
-pub(crate) fn note_created_again(shared: &RunContext) {
+pub(crate) fn note_created_again(shared: &RunContext, topics: &TopicComparison<'_>) {
     for name in shared.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
-        if let Some([then, now]) = same_topic::created_again(shared, name) {
-            shared.note(Note::warning(format!(
+        if let Some([then, now]) = topics.created_again(name) {
+            shared.notes.add(Note::warning(format!(
                 "topic `{name}` was recreated since the run: its id was {then} and is {now}. The \
                 messages of the run were deleted with the old topic"
             )));
@@ -180,12 +193,23 @@ pub(crate) fn note_created_again(shared: &RunContext) {
     }
 }
 
+/// What a producer of a saved ledger sent: messages, acks, failures and unknown ones.
+fn sent_by(topology: &Topology, scenario: usize) -> [u64; 4] {
+    let restored = topology.restored.iter().flatten();
+    let is_own = |id: &StreamId| topology.streams.get(*id).is_some_and(|info| info.scenario == scenario);
+    restored.filter(|(id, _)| is_own(id)).fold([0; 4], |sum, (_, log)| {
+        let more = [log.sent(), log.acked_total(), log.failures().len(), log.unknowns()];
+        std::array::from_fn(|i| sum[i] + more[i])
+    })
+}
+
 /// Replaces a producer of a saved ledger.
-pub(crate) async fn producer(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
-    if let Err(why) = setup::ready(shared).await {
-        return ScenarioOutcome::failed(why);
-    }
-    let [sent, acked, failed, unknown] = shared.sent_by(index);
+pub(crate) async fn producer(shared: &RunContext, setup: &Setup, index: usize) -> ScenarioOutcome {
+    let topology = match setup.ready().await {
+        Ok(topology) => topology,
+        Err(why) => return ScenarioOutcome::failed(why),
+    };
+    let [sent, acked, failed, unknown] = sent_by(topology, index);
     let counters = &shared.live.metrics(index).counters;
     for (counter, count) in [
         (&counters.sent, sent),

@@ -7,7 +7,7 @@ use crate::observe::Note;
 /// Notes that readers did not validate batch checksums, if they cannot.
 pub(crate) fn note_checksums(shared: &RunContext) {
     if let Some(note) = checksums(CHECKS_CRCS) {
-        shared.note(note);
+        shared.notes.add(note);
     }
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn note_unknown(shared: &RunContext, what: &str, so: &str) {
         true => "kaf6's own requests do not support SASL",
         false => "no broker reported them both at the start of the run and now",
     };
-    shared.note(Note::warning(format!("{what} are unknown ({why}): {so}")));
+    shared.notes.add(Note::warning(format!("{what} are unknown ({why}): {so}")));
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ impl<'a> Blocked<'a> {
     fn count(&self, place: &mut PartitionPosition, look: &BrokerAnswer, at: Offset, now: Instant) {
         let held_up = place.window.see(look, (at, place.wanted.unwrap_or(at)), now);
         if let (Some(stable), None) = (held_up, place.last_stable) {
-            self.consumer.shared.note(Note::warning(format!(
+            self.consumer.shared.notes.add(Note::warning(format!(
                 "partition {} of `{}`: an open transaction blocks the reader at offset {stable}, \
                 the last stable offset; with `isolation.level: read_committed` it cannot read any \
                 further",
@@ -223,7 +223,7 @@ impl<'a> Blocked<'a> {
                     since_us: clock.us(place.window.since),
                     until_us: clock.us(now),
                 };
-                self.consumer.shared.note(Note::error(format!(
+                self.consumer.shared.notes.add(Note::error(format!(
                     "partition {} of `{}`: a reachable broker returned no record from offset {at} \
                     on for {:.1} s ({}), neither to the reader nor to a fresh client",
                     place.partition,
@@ -259,8 +259,9 @@ impl<'a> Blocked<'a> {
                 continue;
             }
             if unknown.confirmed {
-                self.consumer.shared.note(Note::warning(format!(
-                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its reader then continued",
+                self.consumer.shared.notes.add(Note::warning(format!(
+                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its \
+                    reader continued then",
                     place.partition,
                     self.consumer.name,
                     seconds(unknown.since_us),

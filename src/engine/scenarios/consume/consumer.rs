@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::engine::context::run_context::RunContext;
-use crate::engine::messages::end_marker::EndMarkers;
+use crate::engine::context::topology::Topology;
+use crate::engine::messages::end_marker::{EndMarkers, MarkedTopic};
 
 /// The reasons why a reading thread ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum End {
     /// It read everything it had to.
+    #[default]
     Done,
     /// `idle_timeout` passed without a record.
     Idle,
@@ -21,6 +23,8 @@ pub(super) struct Consumer {
     pub(super) shared: Arc<RunContext>,
     pub(super) end_markers: EndMarkers,
     pub(super) index: usize,
+    pub(super) topology: Arc<Topology>,
+    /// The topic's index in the run, and its name.
     pub(super) topic: usize,
     pub(super) name: String,
     /// Number of messages that count toward the limit.
@@ -33,7 +37,12 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
-    /// Informs the user once that the reader waits for an unknown partition.
+    /// The topic to which its end markers are written.
+    pub(super) fn marked_topic(&self) -> MarkedTopic {
+        MarkedTopic { reader: self.index, topology: Arc::clone(&self.topology), topic: self.topic }
+    }
+
+    /// Tells the user once that the reader waits for an unknown partition.
     pub(super) fn tell_unknown(&self) {
         if !self.unknown_told.swap(true, Ordering::Relaxed) {
             let reader = &self.shared.plan.scenarios[self.index].name;

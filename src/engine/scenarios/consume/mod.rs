@@ -26,10 +26,11 @@ use place::PartitionPosition;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::RunContext;
-use crate::engine::context::topology::TopicState;
+use crate::engine::context::topology::Topology;
 use crate::engine::messages::end_marker;
 use crate::engine::messages::end_marker::EndMarkers;
-use crate::engine::scheduling::setup;
+use crate::engine::messages::ends::PartitionEnd;
+use crate::engine::scheduling::setup::Setup;
 use crate::ids::Partition;
 use crate::observe::ScenarioEnd;
 use crate::plan::{self, ConsumePlan, From, Work};
@@ -40,17 +41,23 @@ const LIVE: usize = 64;
 /// How many partitions it then reads at the same time.
 const GROUP: usize = 32;
 
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &EndMarkers) -> ScenarioOutcome {
+pub(crate) async fn run(
+    shared: &Arc<RunContext>,
+    setup: &Setup,
+    index: usize,
+    end_markers: &EndMarkers,
+) -> ScenarioOutcome {
     let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a consumer");
     };
     let deadline = shared.deadline(index);
-    let (topic, state) = match topic_of(shared, index, plan, deadline).await {
+    let (topology, topic) = match topic_of(shared, setup, index, plan, deadline).await {
         Ok(found) => found,
         Err(Some(why)) => return ScenarioOutcome::failed(why),
         Err(None) if shared.stop.is_stopped() => return ScenarioOutcome::of(cut(&shared.stop)),
         Err(None) => return out_of_time(shared, index),
     };
+    let state = &topology.topics[topic];
     let partitions: Vec<Partition> = match plan.partition {
         Some(partition) if partition >= state.partitions => {
             return ScenarioOutcome::failed(format!(
@@ -67,17 +74,18 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &En
         end_markers: end_markers.clone(),
         index,
         topic,
-        name: state.name,
+        name: state.name.clone(),
+        topology: Arc::clone(&topology),
         taken: AtomicU64::new(0),
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
         unknown_told: AtomicBool::new(false),
     });
     let group = ReadPlan { consumer: &consumer, plan, end_markers, deadline };
-    let (end, failed) = if plan.readback && partitions.len() > LIVE {
+    let GroupEnd { end, failed, ends } = if plan.readback && partitions.len() > LIVE {
         group.one_after_another(&partitions).await
     } else if partitions.is_empty() {
-        (End::Done, None)
+        GroupEnd::default()
     } else {
         group.read(partitions).await
     };
@@ -92,7 +100,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &En
         )),
         (None, End::Timeout) => out_of_time(shared, index),
     };
-    ScenarioOutcome { uuids: Some(uuids), ..outcome }
+    ScenarioOutcome { uuids: Some(uuids), ends, ..outcome }
 }
 
 fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
@@ -110,14 +118,15 @@ fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
 /// The reason why it cannot work; `None` if it timed out, or the run was stopped first.
 async fn topic_of(
     shared: &Arc<RunContext>,
+    setup: &Setup,
     index: usize,
     plan: &ConsumePlan,
     deadline: Instant,
-) -> Result<(usize, TopicState), Option<String>> {
+) -> Result<(Arc<Topology>, usize), Option<String>> {
     let producers = end_marker::producers_of(&shared.plan, index);
     let mut waiting: Vec<_> = producers.into_iter().map(|it| Box::pin(shared.states[it].begun())).collect();
     loop {
-        if shared.topology().is_none() && !waiting.is_empty() {
+        if setup.topology().is_none() && !waiting.is_empty() {
             tokio::select! {
                 biased;
                 (.., others) = select_all(std::mem::take(&mut waiting)) => waiting = others,
@@ -125,11 +134,21 @@ async fn topic_of(
                 () = tokio::time::sleep_until(deadline.into()) => return Err(None),
             }
         }
-        let found = setup::topic(shared, &plan.topic).await;
-        if found.is_ok() || shared.topology().is_some() || waiting.is_empty() {
+        let found = setup.topic(&plan.topic).await;
+        if found.is_ok() || setup.topology().is_some() || waiting.is_empty() {
             return found.map_err(Some);
         }
     }
+}
+
+/// How some partitions of one consumer were read.
+#[derive(Default)]
+struct GroupEnd {
+    /// How the last thread ended.
+    end: End,
+    /// Why a thread failed.
+    failed: Option<String>,
+    ends: Vec<PartitionEnd>,
 }
 
 /// How the partitions of one consumer are read.
@@ -141,12 +160,11 @@ struct ReadPlan<'a> {
 }
 
 impl ReadPlan<'_> {
-    /// Reads these partitions in parallel, on the consumer's threads. Returns how the last thread ended, and
-    /// an error if one failed.
-    async fn read(&self, partitions: Vec<Partition>) -> (End, Option<String>) {
+    /// Reads these partitions in parallel, on the consumer's threads.
+    async fn read(&self, partitions: Vec<Partition>) -> GroupEnd {
         let shared = &self.consumer.shared;
         let threads = usize::try_from(self.plan.clients).unwrap_or(1).clamp(1, partitions.len());
-        let readers = shared.readers().max(1);
+        let readers = shared.readers(&self.consumer.topology).max(1);
         let mut tasks = Vec::new();
         let mut opened = Vec::new();
         for thread in 0..threads {
@@ -166,25 +184,27 @@ impl ReadPlan<'_> {
             }
         }
         if self.plan.from == From::Run && !waiting.is_empty() {
-            let state =
-                self.end_markers.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
+            let state = self.end_markers.ask(self.consumer.marked_topic(), partitions, self.deadline);
             for end_marker in waiting {
                 // A thread that has ended in the meantime needs no end marker.
                 let _ = end_marker.send(state.clone());
             }
         }
-        let (mut end, mut failed) = (End::Done, None);
+        let mut out = GroupEnd::default();
         for task in tasks {
             match unwind(task.await) {
-                Ok(thread) => end = end.max(thread),
-                Err(why) => failed = Some(why),
+                Ok((end, ends)) => {
+                    out.end = out.end.max(end);
+                    out.ends.extend(ends);
+                }
+                Err(why) => out.failed = Some(why),
             }
         }
-        (end, failed)
+        out
     }
 
     /// Reads many partitions in groups, after all their producers and all faults have ended.
-    async fn one_after_another(&self, partitions: &[Partition]) -> (End, Option<String>) {
+    async fn one_after_another(&self, partitions: &[Partition]) -> GroupEnd {
         let shared = &self.consumer.shared;
         tokio::select! {
             biased;
@@ -192,33 +212,35 @@ impl ReadPlan<'_> {
             () = tokio::time::sleep_until(self.deadline.into()) => {}
             () = self.end_markers.settled(self.consumer.index) => {}
         }
-        let mut end = End::Done;
+        let mut out = GroupEnd::default();
         for (number, group) in partitions.chunks(GROUP).enumerate() {
             let late = Instant::now() >= self.deadline;
             if late || shared.stop.is_stopped() {
                 for partition in &partitions[number * GROUP..] {
-                    let unread =
-                        PartitionPosition::new(self.consumer, *partition, 0, None).end(self.consumer);
-                    shared.hand_in_end(self.consumer.index, unread);
+                    let unread = PartitionPosition::new(self.consumer, *partition, 0, None);
+                    out.ends.push(unread.end(self.consumer));
                 }
-                return (if late { End::Timeout } else { end }, None);
+                out.end = if late { End::Timeout } else { out.end };
+                return out;
             }
-            let (ended, failed) = self.read(group.to_vec()).await;
-            end = end.max(ended);
-            if failed.is_some() {
-                return (end, failed);
+            let read = self.read(group.to_vec()).await;
+            out.end = out.end.max(read.end);
+            out.ends.extend(read.ends);
+            if read.failed.is_some() {
+                out.failed = read.failed;
+                return out;
             }
         }
-        (end, None)
+        out
     }
 }
 
 impl RunContext {
     /// The number of partitions that are read in the whole run. They share the prefetch budget.
-    fn readers(&self) -> u64 {
+    fn readers(&self, topology: &Topology) -> u64 {
         let partitions = |topic| {
             self.topic_index(topic)
-                .and_then(|index| self.topology().map(|t| t.topics[index].partitions))
+                .map(|index| topology.topics[index].partitions)
                 .map_or(1, |count| u64::from(count.unsigned_abs()))
         };
         self.plan

@@ -230,7 +230,7 @@ impl PartitionPosition {
         let (partition, name) = (self.partition, &consumer.name);
         for it in &self.refusals {
             let time = it.last.saturating_duration_since(it.first).as_secs_f64();
-            consumer.shared.note(Note::warning(format!(
+            consumer.shared.notes.add(Note::warning(format!(
                 "partition {partition} of `{name}`: the broker refused offset {} although its log \
                 ranges from {} to {} ({}); kaf6 retried ({} in {time:.1} s)",
                 it.offset,
@@ -242,8 +242,9 @@ impl PartitionPosition {
         }
         let gone = self.unknown.filter(|unknown| unknown.confirmed);
         if let Some(unknown) = gone {
-            consumer.shared.note(Note::error(format!(
-                "partition {partition} of `{name}`: a reachable broker did not know it from {:.1} s until its reader ended",
+            consumer.shared.notes.add(Note::error(format!(
+                "partition {partition} of `{name}`: a reachable broker no longer knows it, from \
+                {:.1} s until its reader ended",
                 seconds(unknown.since_us)
             )));
         }

@@ -14,7 +14,7 @@ use super::blocked::{Blocked, BlockedAction};
 use super::consumer::{Consumer, End};
 use super::place::PartitionPosition;
 use crate::engine::context::stop::LOOK;
-use crate::engine::messages::end_marker::EndMarkerState;
+use crate::engine::messages::end_marker::{DecidedMarkers, EndMarkerState};
 use crate::engine::messages::sight;
 use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Offset, Partition};
@@ -65,13 +65,12 @@ impl ReadLoop<'_> {
             }
             if !decided {
                 state = state.or_else(|| end_marker.try_recv().ok());
-                if let Some(EndMarkerState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone())
-                {
+                if let Some(EndMarkerState::Decided(found)) = state.as_ref().map(|s| s.borrow().clone()) {
+                    let DecidedMarkers { at, markers, acked } = found;
                     decided = true;
                     self.touched = self.touched.max(at);
-                    let acked = shared.acked_ends(self.consumer.topic);
                     for place in &mut self.places {
-                        let end_marker = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
+                        let end_marker = markers.get(&place.partition).map(|r| r.as_ref().ok().copied());
                         place.decide(end_marker, acked.get(&place.partition).copied(), at);
                         place.pace.restart(set.position(place.partition).unwrap_or(place.start), now);
                     }
@@ -251,7 +250,7 @@ impl ReadLoop<'_> {
                 {onward} when its reader reached offset {from}; reading continues there{embedded}"
             )
         };
-        self.consumer.shared.note(Note::warning(text));
+        self.consumer.shared.notes.add(Note::warning(text));
     }
 
     /// Lets a blocked reader continue.
@@ -322,7 +321,7 @@ impl ReadLoop<'_> {
             if place.lacks_its_marker(set, idle, self.client.waits().still) {
                 let consumer = self.consumer;
                 let again =
-                    consumer.end_markers.mark_again(consumer.index, consumer.topic, partition, self.deadline);
+                    consumer.end_markers.mark_again(&consumer.marked_topic(), partition, self.deadline);
                 place.marked_again(again, Instant::now());
             }
             if decided && place.end_marker.flatten().is_none() && ends_by_watermark && idle >= LOOK {

@@ -12,6 +12,7 @@ use super::place::PartitionPosition;
 use super::reader::ReadLoop;
 use crate::engine::context::stop::LOOK;
 use crate::engine::messages::end_marker::EndMarkerState;
+use crate::engine::messages::ends::PartitionEnd;
 use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::Partition;
 use crate::kafka::{self, Code, ReaderOptions, ReaderSet};
@@ -41,26 +42,29 @@ impl ReadTask {
         self,
         open: oneshot::Sender<()>,
         end_marker: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
-    ) -> Result<End, String> {
+    ) -> Result<(End, Vec<PartitionEnd>), String> {
         let consumer = Arc::clone(&self.consumer);
         let shared = &consumer.shared;
-        let Work::Consume(plan) = &shared.plan.scenarios[consumer.index].work else { return Ok(End::Done) };
+        let Work::Consume(plan) = &shared.plan.scenarios[consumer.index].work else {
+            return Ok((End::Done, Vec::new()));
+        };
         let client = shared.client_of(consumer.index);
         let mut set = match self.open(&client, plan) {
             Ok(set) => set,
             Err(NotOpen::Unknown { since_us }) => {
-                for partition in &self.partitions {
+                let unknown = |partition: &Partition| {
                     let mut place = PartitionPosition::new(&consumer, *partition, 0, None);
                     place.is_unknown(since_us, true);
-                    shared.hand_in_end(consumer.index, place.end(&consumer));
-                }
-                return Ok(if shared.stop.is_stopped() { End::Done } else { End::Timeout });
+                    place.end(&consumer)
+                };
+                let end = if shared.stop.is_stopped() { End::Done } else { End::Timeout };
+                return Ok((end, self.partitions.iter().map(unknown).collect()));
             }
             Err(NotOpen::Failed(error)) => return Err(error.to_string()),
         };
         let places = self.partitions.iter().map(|p| self.place(&set, *p, plan.offset)).collect();
         let _ = open.send(());
-        let Some(topology) = shared.topology() else { return Ok(End::Done) };
+        let topology = &consumer.topology;
         let knows_acks = shared.plan.scenarios[consumer.index].work.knows_acks(&shared.plan);
         let mut reader = ReadLoop {
             consumer: &consumer,
@@ -78,11 +82,9 @@ impl ReadTask {
         let end = reader.read(&mut set, end_marker);
         consumer.compared.fetch_add(reader.compared, Ordering::Relaxed);
         consumer.wrong.fetch_add(reader.wrong, Ordering::Relaxed);
-        for place in reader.places {
-            shared.hand_in_end(consumer.index, place.end(&consumer));
-        }
+        let ends = reader.places.into_iter().map(|place| place.end(&consumer)).collect();
         set.close();
-        Ok(end)
+        Ok((end, ends))
     }
 
     /// Opens the readers. If they need the log's offsets and the broker does not know the topic, retries until the
@@ -134,8 +136,8 @@ impl ReadTask {
         if let (Some((low, _)), true) = (marks, consumer.shared.saved.is_some())
             && low > start
         {
-            consumer.shared.note(Note::hint(format!(
-                "the log of partition {partition} of `{}` begins at offset {low}: earlier records were removed",
+            consumer.shared.notes.add(Note::hint(format!(
+                "the log of partition {partition} of `{}` begins at offset {low}: what lay before was removed",
                 consumer.name
             )));
         }

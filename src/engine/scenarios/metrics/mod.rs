@@ -59,7 +59,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
         }
     };
     if seen.cut > 0 {
-        shared.note(Note::warning(format!(
+        shared.notes.add(Note::warning(format!(
             "{} of {} responses to `{}` are longer than 16 MiB; kaf6 did not read the rest of them",
             thousands(seen.cut),
             thousands(seen.requests),

@@ -10,6 +10,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,20 +23,22 @@ use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::fatal::{Fatal, given_up};
 use crate::engine::messages::message::longest;
-use crate::engine::scheduling::setup;
+use crate::engine::scheduling::setup::Setup;
 use crate::ids::{Partition, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions};
+use crate::ledger::SentLog;
 use crate::observe::{Note, ScenarioEnd};
 use crate::plan::{Acks, Partitioning, ProducePlan, Work};
 
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
     let Work::Produce(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a producer");
     };
-    let (_, state) = match setup::topic(shared, &plan.topic).await {
+    let (topology, topic) = match setup.topic(&plan.topic).await {
         Ok(found) => found,
         Err(why) => return ScenarioOutcome::failed(why),
     };
+    let state = &topology.topics[topic];
     if let Partitioning::Fixed(partition) = plan.partition
         && partition >= state.partitions
     {
@@ -56,6 +59,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
                 shared: Arc::clone(shared),
                 index,
                 client,
+                first: topology.first.get(&(index, client)).copied(),
                 partitions: state.partitions,
                 topic: state.name.clone(),
                 highest: state.highest.with(plan.acks),
@@ -66,34 +70,30 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         })
         .collect();
     let (mut timed_out, mut failed, mut fatal) = (false, None, None);
+    let mut sent = HashMap::new();
     for client in clients {
         match unwind(client.await) {
             Ok(done) => {
                 timed_out |= !done.in_time;
                 fatal = fatal.or(done.fatal);
+                sent.extend(done.sent);
             }
             Err(error) => failed = Some(error.to_string()),
         }
     }
     note_counts(shared, index);
     note_pile_up(shared, index, plan, state.partitions);
-    if let Some(error) = failed {
-        return ScenarioOutcome::failed(error);
-    }
-    if let Some(fatal) = fatal {
-        return given_up(shared, index, &fatal);
-    }
-    if shared.stop.is_stopped() {
-        return ScenarioOutcome::of(cut(&shared.stop));
-    }
-    if timed_out {
-        let timeout = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
-        return ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
-            "not all messages were sent and acked \
-        within {timeout}"
-        ));
-    }
-    ScenarioOutcome::of(ScenarioEnd::Done)
+    let outcome = match (failed, fatal) {
+        (Some(error), _) => ScenarioOutcome::failed(error),
+        (None, Some(fatal)) => given_up(shared, index, &fatal),
+        _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
+        _ if timed_out => ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
+            "not all messages were sent and acked within {}",
+            crate::units::Duration::from(shared.plan.scenarios[index].timeout)
+        )),
+        _ => ScenarioOutcome::of(ScenarioEnd::Done),
+    };
+    ScenarioOutcome { sent, ..outcome }
 }
 
 /// Notes significant lateness of the load generator, and messages that were not acked.
@@ -103,7 +103,7 @@ fn note_counts(shared: &RunContext, index: usize) {
     if let Some(late) = counts.late.quantile_ms(0.99)
         && late > 5.0
     {
-        shared.note(Note::warning(format!(
+        shared.notes.add(Note::warning(format!(
             "the load generator sent messages of `{}` late (99th percentile {late:.1} ms): this \
             machine is too busy for the rate, and latencies include that delay",
             scenario.name
@@ -111,7 +111,7 @@ fn note_counts(shared: &RunContext, index: usize) {
     }
     // With `acks: 0`, the account reports how many messages were found.
     if counts.failed + counts.unknown > 0 && scenario.work.is_acked() {
-        shared.note(Note::warning(format!(
+        shared.notes.add(Note::warning(format!(
             "`{}`: {} messages failed and {} are unknown (they may or may not be in the log); \
             `acked` includes neither",
             scenario.name, counts.failed, counts.unknown
@@ -132,7 +132,7 @@ fn note_pile_up(shared: &RunContext, index: usize, plan: &ProducePlan, partition
     let linger = shared.client_of(index).property("linger.ms").and_then(|ms| ms.parse().ok());
     let linger = linger.map_or_else(|| own_linger(plan), Duration::from_millis);
     let name = &shared.plan.scenarios[index].name;
-    shared.note(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
+    shared.notes.add(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
 }
 
 /// How long a client waits to fill a batch, if the file does not define it.
@@ -145,17 +145,15 @@ struct ProduceEnd {
     /// Whether everything was sent and ended in time.
     in_time: bool,
     fatal: Option<Fatal>,
+    sent: HashMap<StreamId, SentLog>,
 }
 
 impl ProduceTask {
     fn run(self) -> Result<ProduceEnd, kafka::Error> {
         let shared = Arc::clone(&self.shared);
-        let done = |in_time| ProduceEnd { in_time, fatal: None };
+        let done = |in_time| ProduceEnd { in_time, fatal: None, sent: HashMap::new() };
         let Work::Produce(plan) = &shared.plan.scenarios[self.index].work else { return Ok(done(true)) };
-        let Some(first) = shared.topology().and_then(|t| t.first.get(&(self.index, self.client)).copied())
-        else {
-            return Ok(done(false));
-        };
+        let Some(first) = self.first else { return Ok(done(false)) };
         let budget = plan.max_in_flight / u64::from(plan.clients);
         let options = ProducerOptions {
             acks: plan.acks,
@@ -181,8 +179,8 @@ impl ProduceTask {
         let in_time = client.settle(&mut producer) && in_time;
         let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
-        shared.hand_in_sent(closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)));
-        Ok(ProduceEnd { in_time, fatal: closed.fatal })
+        let sent = closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)).collect();
+        Ok(ProduceEnd { in_time, fatal: closed.fatal, sent })
     }
 }
 

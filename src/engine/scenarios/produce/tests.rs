@@ -5,10 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::context::findings::RunFindings;
 use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::sight;
 use crate::engine::scenarios::{produce, roundtrip};
+use crate::engine::scheduling::setup::Setup;
+use crate::engine::verdict::same_topic::TopicComparison;
 use crate::engine::verdict::saved;
 use crate::engine::{Options, RunProgress};
 use crate::ids::{Partition, StreamId};
@@ -50,12 +53,12 @@ async fn run(scenario: &str, codes: &[i32]) -> Came {
     let shared = shared(&embedded, &lines);
     embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
     let outcome = match scenario.contains("roundtrip") {
-        true => roundtrip::run(&shared, 0).await,
-        false => produce::run(&shared, 0).await,
+        true => roundtrip::run(&shared, &Setup::new(&shared), 0).await,
+        false => produce::run(&shared, &Setup::new(&shared), 0).await,
     };
     let counters = &shared.live.metrics(0).counters;
     let counts = [&counters.sent, &counters.acked, &counters.failed, &counters.unknown, &counters.received];
-    let mut logs: Vec<SentLog> = shared.take_sent().into_values().collect();
+    let mut logs: Vec<SentLog> = outcome.sent.into_values().collect();
     assert_eq!(logs.len(), 1);
     Came {
         ended: outcome.ended.unwrap(),
@@ -134,9 +137,10 @@ async fn a_producer_that_has_no_time_left_says_so() {
 
 /// Reads the keys of a partition by stream and sequence, and compares each with the key that is rendered
 /// again: from the plan, and from the saved ledger.
-fn compare_keys(shared: &RunContext, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
-    let topology = shared.topology().unwrap();
-    let bytes = serde_json::to_vec(&saved::save(shared, topology, sent)).unwrap();
+fn compare_keys(shared: &RunContext, partition: Partition, found: &RunFindings) -> usize {
+    let (topology, sent) = (found.topology.as_ref().unwrap(), &found.sent);
+    let topics = TopicComparison::new(shared, topology);
+    let bytes = serde_json::to_vec(&saved::save(shared, topology, found, &topics)).unwrap();
     let saved = Saved::read(&bytes).unwrap();
     let (streams, restored) = saved.restore();
     let (mut keys, mut of_saved) = (HashMap::new(), HashMap::new());
@@ -203,13 +207,17 @@ async fn keys_rendered_again_are_those_in_the_log() {
         );
         let shared = shared(&embedded, &file);
         let is_trips = scenario.contains("roundtrip");
-        let outcome =
-            if is_trips { roundtrip::run(&shared, 1).await } else { produce::run(&shared, 1).await };
+        let setup = Setup::new(&shared);
+        let outcome = match is_trips {
+            true => roundtrip::run(&shared, &setup, 1).await,
+            false => produce::run(&shared, &setup, 1).await,
+        };
         assert_eq!(outcome.ended, Some(ScenarioEnd::Done));
-        let sent = shared.take_sent();
-        let all: u64 = sent.values().map(SentLog::sent).sum();
+        let topology = setup.topology().cloned();
+        let found = RunFindings { topology, sent: outcome.sent, ..RunFindings::default() };
+        let all: u64 = found.sent.values().map(SentLog::sent).sum();
         let compared = tokio::task::spawn_blocking(move || {
-            (0..3).map(|partition| compare_keys(&shared, partition, &sent)).sum::<usize>()
+            (0..3).map(|partition| compare_keys(&shared, partition, &found)).sum::<usize>()
         });
         assert_eq!(compared.await.unwrap() as u64, all, "{scenario}");
     }
@@ -223,7 +231,7 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
         "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
     );
     let shared = shared(&embedded, &lines);
-    assert_eq!(produce::run(&shared, 0).await.ended, Some(ScenarioEnd::Done));
+    assert_eq!(produce::run(&shared, &Setup::new(&shared), 0).await.ended, Some(ScenarioEnd::Done));
     let counts = shared.live.metrics(0).snapshot();
     assert_eq!((counts.acked, counts.gaps.waiting()), (52, None));
     let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
@@ -235,7 +243,7 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     let lines = "topics: [{name: t, partitions: 1}]\nscenarios:\n  it: {type: produce, topic: t, messages: 10, rate: 20/s}";
     let shared = self::shared(&embedded, lines);
     embedded.push_errors(PRODUCE, &[Code(7); 5]);
-    assert_eq!(produce::run(&shared, 0).await.ended, Some(ScenarioEnd::Done));
+    assert_eq!(produce::run(&shared, &Setup::new(&shared), 0).await.ended, Some(ScenarioEnd::Done));
     let counts = shared.live.metrics(0).snapshot();
     let cells = counts.timeline.cells();
     assert!(cells.iter().any(|cell| cell.open > 0), "{cells:?}");

@@ -5,6 +5,7 @@
 
 mod trips;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
@@ -12,18 +13,19 @@ use trips::RoundtripTask;
 
 use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::fatal::given_up;
-use crate::engine::scheduling::setup;
+use crate::engine::scheduling::setup::Setup;
 use crate::observe::ScenarioEnd;
 use crate::plan::Work;
 
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
     let Work::Roundtrip(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a round trip");
     };
-    let (topic, state) = match setup::topic(shared, &plan.topic).await {
+    let (topology, topic) = match setup.topic(&plan.topic).await {
         Ok(found) => found,
         Err(why) => return ScenarioOutcome::failed(why),
     };
+    let state = &topology.topics[topic];
     if plan.partition >= state.partitions {
         return ScenarioOutcome::failed(format!(
             "topic `{}` has {} partitions, but no partition {}",
@@ -39,6 +41,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
                 shared: Arc::clone(shared),
                 index,
                 client,
+                topology: Arc::clone(&topology),
                 topic,
                 name: state.name.clone(),
                 deadline,
@@ -48,6 +51,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         .collect();
     let (mut compared, mut wrong, mut in_time) = (0, 0, true);
     let (mut failed, mut fatal) = (None, None);
+    let (mut sent, mut ends) = (HashMap::new(), Vec::new());
     for task in tasks {
         match unwind(task.await) {
             Ok(done) => {
@@ -55,6 +59,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
                 wrong += done.wrong;
                 in_time &= done.in_time;
                 fatal = fatal.or(done.fatal);
+                sent.extend(done.sent);
+                ends.extend(done.read);
             }
             Err(error) => failed = Some(error.to_string()),
         }
@@ -69,5 +75,5 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         )),
         _ => ScenarioOutcome::of(ScenarioEnd::Done),
     };
-    ScenarioOutcome { uuids: Some((compared, wrong)), ..outcome }
+    ScenarioOutcome { uuids: Some((compared, wrong)), sent, ends, ..outcome }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::context::run_context::RunContext;
 use crate::engine::context::stop::LOOK;
+use crate::engine::context::topology::Topology;
 use crate::engine::messages::booking::Booking;
 use crate::engine::messages::ends::PartitionEnd;
 use crate::engine::messages::fatal::Fatal;
@@ -15,7 +16,7 @@ use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Identity, Offset, Seq, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, Record, SendError};
 use crate::ledger::envelope::{Opened, RecordKind};
-use crate::ledger::{PartitionReads, Seen};
+use crate::ledger::{PartitionReads, Seen, SentLog};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
@@ -23,6 +24,7 @@ pub(super) struct RoundtripTask {
     pub(super) shared: Arc<RunContext>,
     pub(super) index: usize,
     pub(super) client: u32,
+    pub(super) topology: Arc<Topology>,
     /// The topic's index in the run, and its name.
     pub(super) topic: usize,
     pub(super) name: String,
@@ -36,6 +38,9 @@ pub(super) struct RoundtripEnd {
     pub(super) compared: u64,
     pub(super) wrong: u64,
     pub(super) fatal: Option<Fatal>,
+    /// What it sent, and what it read; `None` if it did not start.
+    pub(super) sent: Option<(StreamId, SentLog)>,
+    pub(super) read: Option<PartitionEnd>,
 }
 
 /// Records per loop, after which delivery reports are processed.
@@ -91,10 +96,11 @@ impl Under {
 
 impl RoundtripTask {
     pub(super) fn run(self) -> Result<RoundtripEnd, kafka::Error> {
-        let nothing = RoundtripEnd { in_time: true, compared: 0, wrong: 0, fatal: None };
+        let nothing =
+            RoundtripEnd { in_time: true, compared: 0, wrong: 0, fatal: None, sent: None, read: None };
         let shared: &RunContext = &self.shared;
         let Work::Roundtrip(plan) = &shared.plan.scenarios[self.index].work else { return Ok(nothing) };
-        let Some(topology) = shared.topology() else { return Ok(nothing) };
+        let topology = &self.topology;
         let Some(first) = topology.first.get(&(self.index, self.client)) else { return Ok(nothing) };
         let (mut set, mut producer) = self.open(plan)?;
         let clients = u64::from(plan.clients);
@@ -334,7 +340,7 @@ impl RoundtripClient<'_> {
         }
     }
 
-    /// Ends the client: processes the last delivery reports, and hands in what was sent and read.
+    /// Ends the client: processes the last delivery reports, and returns what was sent and read.
     fn close(
         mut self,
         in_time: bool,
@@ -351,11 +357,10 @@ impl RoundtripClient<'_> {
         self.book(&mut under);
         self.read(&mut set, &mut under);
         set.close();
-        let stream = self.stream;
-        shared.hand_in_sent(self.booking.into_logs().map(|(_, log)| (stream, log)));
-        let end = PartitionEnd { finished: in_time, ..PartitionEnd::new(self.reads, self.start) };
-        shared.hand_in_end(self.task.index, end);
-        RoundtripEnd { in_time, compared: self.compared, wrong: self.wrong, fatal }
+        // It sends to one partition only.
+        let sent = self.booking.into_logs().map(|(_, log)| (self.stream, log)).last();
+        let read = Some(PartitionEnd { finished: in_time, ..PartitionEnd::new(self.reads, self.start) });
+        RoundtripEnd { in_time, compared: self.compared, wrong: self.wrong, fatal, sent, read }
     }
 }
 
