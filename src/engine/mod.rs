@@ -77,54 +77,54 @@ async fn with_cluster(
     cluster: Option<Arc<Cluster>>,
     began: Instant,
 ) -> Result<Observations, kafka::Error> {
-    let shared = Arc::new(RunContext::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
+    let context = Arc::new(RunContext::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
     live.enter(Phase::Setup);
-    let setup = Setup::new(&shared);
+    let setup = Setup::new(&context);
     setup.first().await;
     let setup_time = began.elapsed();
 
-    shared.clock.start();
-    live.start(shared.clock.zero());
-    let timeout = tokio::spawn(run_timeout(Arc::clone(&shared)));
-    let abort = tokio::spawn(scheduling::abort::watch(Arc::clone(&shared)));
-    let crash = tokio::spawn(scheduling::crash::watch(Arc::clone(&shared)));
-    let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
-    let end_markers = messages::end_marker::start(&shared);
-    let faults = scheduling::faults::start(&shared);
-    let (scenarios, mut found) = scenarios(&shared, &setup, &end_markers).await;
+    context.clock.start();
+    live.start(context.clock.zero());
+    let timeout = tokio::spawn(run_timeout(Arc::clone(&context)));
+    let abort = tokio::spawn(scheduling::abort::watch(Arc::clone(&context)));
+    let crash = tokio::spawn(scheduling::crash::watch(Arc::clone(&context)));
+    let clock = tokio::spawn(look_at_clock(Arc::clone(&context)));
+    let end_markers = messages::end_marker::start(&context);
+    let faults = scheduling::faults::start(&context);
+    let (scenarios, mut found) = scenarios(&context, &setup, &end_markers).await;
     timeout.abort();
     abort.abort();
     clock.abort();
-    let duration = shared.clock.elapsed();
+    let duration = context.clock.elapsed();
 
     let faults = faults.done().await;
-    shared.stop.end_background();
-    found.crashed = scheduling::crash::last_look(&shared, unwind(crash.await)).await;
-    if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
+    context.stop.end_background();
+    found.crashed = scheduling::crash::last_look(&context, unwind(crash.await)).await;
+    if let Some(cluster) = context.cluster.as_ref().filter(|_| !context.stop.is_stopped()) {
         // Heal faults before the audit reads. A run that was stopped has no audit, and the end of the cluster heals
         // attached containers and removes the others.
-        let left = cluster.heal(shared.stop.stopped()).await;
-        left.into_iter().for_each(|left| shared.notes.add(Note::warning(left)));
-        scheduling::faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
+        let left = cluster.heal(context.stop.stopped()).await;
+        left.into_iter().for_each(|left| context.notes.add(Note::warning(left)));
+        scheduling::faults::note_dropped(&context, "the end of the run", &cluster.dropped(None));
     }
-    let faults = faults.over(&shared, duration);
+    let faults = faults.over(&context, duration);
     found.markers = end_markers.over().await;
     found.topology = setup.topology().cloned();
     live.enter(Phase::Judging);
     let crashed = found.crashed.clone();
     let verdict::judge::RunVerdict { readings, partitions, accounts, saved } =
-        verdict::judge::judge_run(&shared, found).await;
+        verdict::judge::judge_run(&context, found).await;
     // The run's duration includes the audit.
-    let duration = shared.clock.elapsed().max(duration);
+    let duration = context.clock.elapsed().max(duration);
     let mut containers = Vec::new();
-    if let Some(cluster) = &shared.cluster {
+    if let Some(cluster) = &context.cluster {
         containers = scheduling::cluster::seen(cluster).await;
-        cluster.notes().into_iter().for_each(|note| shared.notes.add(Note::hint(note)));
+        cluster.notes().into_iter().for_each(|note| context.notes.add(Note::hint(note)));
     }
-    let advertised = scheduling::advertised::unusable(&shared).await;
-    let mut notes = shared.notes.take();
-    notes.extend(log_notes(&shared));
-    let throttling = shared.client.throttling();
+    let advertised = scheduling::advertised::unusable(&context).await;
+    let mut notes = context.notes.take();
+    notes.extend(log_notes(&context));
+    let throttling = context.client.throttling();
     notes.extend(throttle_notes(&throttling));
     Ok(Observations {
         scenarios,
@@ -136,14 +136,14 @@ async fn with_cluster(
         containers,
         crashed,
         advertised,
-        brokers: shared.brokers(),
-        topics: shared.topic_names(),
+        brokers: context.brokers(),
+        topics: context.topic_names(),
         streams: setup.topology().map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
         throttling,
         duration,
         setup: setup_time,
-        cut: why_cut(&shared.stop),
+        cut: why_cut(&context.stop),
     })
 }
 
@@ -195,37 +195,37 @@ fn why_cut(stop: &Stop) -> Option<EarlyEnd> {
 }
 
 /// Ends the run at its timeout.
-async fn run_timeout(shared: Arc<RunContext>) {
-    tokio::time::sleep(shared.plan.timeout).await;
-    shared.stop.stop(StopReason::Timeout);
+async fn run_timeout(context: Arc<RunContext>) {
+    tokio::time::sleep(context.plan.timeout).await;
+    context.stop.stop(StopReason::Timeout);
 }
 
 /// Checks every second whether the system clock was set.
-async fn look_at_clock(shared: Arc<RunContext>) {
+async fn look_at_clock(context: Arc<RunContext>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        shared.clock.look();
+        context.clock.look();
     }
 }
 
 /// Runs all scenarios, each from its start condition to its end. Background scenarios end with the last
 /// foreground scenario. Returns what they sent and read, too.
 async fn scenarios(
-    shared: &Arc<RunContext>,
+    context: &Arc<RunContext>,
     setup: &Setup,
     end_markers: &EndMarkers,
 ) -> (Vec<ScenarioSeen>, RunFindings) {
     let mut foreground = JoinSet::new();
     let mut background = JoinSet::new();
-    for index in 0..shared.plan.scenarios.len() {
-        let task = run_scenario(Arc::clone(shared), setup.clone(), end_markers.clone(), index);
-        if shared.plan.scenarios[index].is_background() {
+    for index in 0..context.plan.scenarios.len() {
+        let task = run_scenario(Arc::clone(context), setup.clone(), end_markers.clone(), index);
+        if context.plan.scenarios[index].is_background() {
             background.spawn(task);
         } else {
             foreground.spawn(task);
         }
     }
-    let mut seen: Vec<Option<ScenarioSeen>> = vec![None; shared.plan.scenarios.len()];
+    let mut seen: Vec<Option<ScenarioSeen>> = vec![None; context.plan.scenarios.len()];
     let mut found = RunFindings::default();
     let mut ended = |it: EndedScenario| {
         found.sent.extend(it.sent);
@@ -235,15 +235,15 @@ async fn scenarios(
     let only_background = foreground.is_empty();
     if only_background {
         // Without foreground scenarios, the run lasts as long as its faults.
-        for fault in &shared.states[shared.plan.scenarios.len()..] {
+        for fault in &context.states[context.plan.scenarios.len()..] {
             fault.over().await;
         }
     }
     while let Some(joined) = foreground.join_next().await {
         ended(unwind(joined));
     }
-    if !only_background || !shared.plan.faults.is_empty() {
-        shared.stop.end_background();
+    if !only_background || !context.plan.faults.is_empty() {
+        context.stop.end_background();
     }
     while let Some(joined) = background.join_next().await {
         ended(unwind(joined));
@@ -261,41 +261,43 @@ struct EndedScenario {
 
 /// Runs one scenario, including the wait for its start condition.
 async fn run_scenario(
-    shared: Arc<RunContext>,
+    context: Arc<RunContext>,
     setup: Setup,
     end_markers: EndMarkers,
     index: usize,
 ) -> EndedScenario {
-    let scenario = &shared.plan.scenarios[index];
-    if let Err(why) = scheduling::starts::wait(&shared, &scenario.start).await {
-        let ended = if shared.stop.why().is_some() { cut(&shared.stop) } else { ScenarioEnd::Skipped };
-        shared.states[index].end(true);
-        shared.live.end(index);
+    let scenario = &context.plan.scenarios[index];
+    if let Err(why) = scheduling::starts::wait(&context, &scenario.start).await {
+        let ended = if context.stop.why().is_some() { cut(&context.stop) } else { ScenarioEnd::Skipped };
+        context.states[index].end(true);
+        context.live.end(index);
         let outcome = ScenarioOutcome::of(ended).because(why);
-        let seen = seen(&shared.plan, &shared.live, index, None, outcome);
+        let seen = seen(&context.plan, &context.live, index, None, outcome);
         return EndedScenario { index, seen, sent: HashMap::new(), ends: Vec::new() };
     }
-    let started = shared.clock.elapsed();
-    shared.states[index].start();
-    shared.live.begin(index);
+    let started = context.clock.elapsed();
+    context.states[index].start();
+    context.live.begin(index);
     let mut outcome = match &scenario.work {
-        Work::Connect(work) => scenarios::connect::run(&shared, &setup, index, work).await,
-        Work::Metrics(work) => scenarios::metrics::run(&shared, index, work).await,
-        Work::Produce(_) if shared.saved.is_some() => verdict::saved::producer(&shared, &setup, index).await,
-        Work::Produce(_) => scenarios::produce::run(&shared, &setup, index).await,
-        Work::Consume(_) => scenarios::consume::run(&shared, &setup, index, &end_markers).await,
-        Work::Roundtrip(_) => scenarios::roundtrip::run(&shared, &setup, index).await,
-        Work::Watch(work) => scenarios::watch::run(&shared, index, work).await,
+        Work::Connect(work) => scenarios::connect::run(&context, &setup, index, work).await,
+        Work::Metrics(work) => scenarios::metrics::run(&context, index, work).await,
+        Work::Produce(_) if context.saved.is_some() => {
+            verdict::saved::producer(&context, &setup, index).await
+        }
+        Work::Produce(_) => scenarios::produce::run(&context, &setup, index).await,
+        Work::Consume(_) => scenarios::consume::run(&context, &setup, index, &end_markers).await,
+        Work::Roundtrip(_) => scenarios::roundtrip::run(&context, &setup, index).await,
+        Work::Watch(work) => scenarios::watch::run(&context, index, work).await,
     };
-    let span = Some((started, shared.clock.elapsed()));
+    let span = Some((started, context.clock.elapsed()));
     let (sent, ends) = (std::mem::take(&mut outcome.sent), std::mem::take(&mut outcome.ends));
     // Readers look at this once its state says that it has ended.
     if let Some(topology) = setup.topology() {
         end_markers.scenario_sent(topology, &sent);
     }
-    shared.states[index].end(false);
-    shared.live.end(index);
-    EndedScenario { index, seen: seen(&shared.plan, &shared.live, index, span, outcome), sent, ends }
+    context.states[index].end(false);
+    context.live.end(index);
+    EndedScenario { index, seen: seen(&context.plan, &context.live, index, span, outcome), sent, ends }
 }
 
 fn seen(
@@ -347,8 +349,8 @@ fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
     })
 }
 
-fn log_notes(shared: &RunContext) -> Vec<Note> {
-    let kinds = shared.client.logs().snapshot();
+fn log_notes(context: &RunContext) -> Vec<Note> {
+    let kinds = context.client.logs().snapshot();
     let mut notes: Vec<(Note, &'static str, u64)> = Vec::new();
     let mut others = Vec::new();
     for kind in &kinds {

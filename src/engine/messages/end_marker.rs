@@ -64,7 +64,7 @@ impl MarkedTopic {
 /// The end markers of a run. All clones are the same.
 #[derive(Clone)]
 pub(crate) struct EndMarkers {
-    shared: Arc<RunContext>,
+    context: Arc<RunContext>,
     numbers: Arc<AtomicU64>,
     /// Tasks that wait for a reader's producers and then write its end markers.
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
@@ -74,12 +74,12 @@ pub(crate) struct EndMarkers {
 }
 
 /// Creates the end markers of a run.
-pub(crate) fn start(shared: &Arc<RunContext>) -> EndMarkers {
+pub(crate) fn start(context: &Arc<RunContext>) -> EndMarkers {
     // The run of a saved ledger wrote end markers with the same run tag. The new ones need higher numbers.
-    let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
-    let first = if shared.saved.is_some() { now_ms } else { 0 };
+    let now_ms = u64::try_from(context.clock.of_day(0) / 1000).unwrap_or(0);
+    let first = if context.saved.is_some() { now_ms } else { 0 };
     EndMarkers {
-        shared: Arc::clone(shared),
+        context: Arc::clone(context),
         numbers: Arc::new(AtomicU64::new(first)),
         tasks: Arc::default(),
         acked: Arc::default(),
@@ -131,7 +131,7 @@ impl EndMarkers {
         let end_markers = self.clone();
         let task = tokio::spawn(async move {
             end_markers.settled(marked.reader).await;
-            let producers = producers_of(&end_markers.shared.plan, marked.reader);
+            let producers = producers_of(&end_markers.context.plan, marked.reader);
             let markers = if producers.is_empty() {
                 none(&partitions, "no scenario in this file writes to the topic")
             } else if !end_markers.written(&marked.topology).may_be_by(marked.topic, &producers) {
@@ -161,16 +161,16 @@ impl EndMarkers {
 
     /// Waits until all producers of this reader have ended, and all faults that do not wait for it.
     pub(crate) async fn settled(&self, reader: usize) {
-        let shared = &self.shared;
-        let producers = producers_of(&shared.plan, reader);
-        for before in producers.into_iter().chain(faults_before(&shared.plan, reader)) {
-            shared.states[before].over().await;
+        let context = &self.context;
+        let producers = producers_of(&context.plan, reader);
+        for before in producers.into_iter().chain(faults_before(&context.plan, reader)) {
+            context.states[before].over().await;
         }
         // A fault that waits for a count of this reader and has started may have stopped the broker, so wait
         // for it. A fault that has not started may never start.
-        for fault in faults_after(&shared.plan, reader) {
-            if shared.states[fault].get() == Lifecycle::Running {
-                shared.states[fault].over().await;
+        for fault in faults_after(&context.plan, reader) {
+            if context.states[fault].get() == Lifecycle::Running {
+                context.states[fault].over().await;
             }
         }
     }
@@ -182,15 +182,15 @@ impl EndMarkers {
         partitions: &[Partition],
         deadline: Instant,
     ) -> HashMap<Partition, Result<EndMarkerSeen, String>> {
-        let shared = &self.shared;
-        let waits = shared.client.waits();
+        let context = &self.context;
+        let waits = context.client.waits();
         // KafScale rejects writes until its window of storage latencies (one minute by default) is empty.
-        let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
+        let bound = if context.faults_ran() { waits.marker_after_fault } else { waits.marker };
         let until = deadline.min(Instant::now() + bound);
         let name = &marked.state().name;
         let mut out: HashMap<Partition, Result<EndMarkerSeen, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
-        while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
+        while out.len() < partitions.len() && Instant::now() < until && !context.stop.is_stopped() {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
             if let Err(error) = self.attempt(marked, &open, until, &mut out, &mut why) {
                 why.extend(open.into_iter().map(|p| (p, error.to_string())));
@@ -203,10 +203,10 @@ impl EndMarkers {
             });
         }
         // If the run was stopped, the scenario's end already reports the reason.
-        let open = out.values().find(|r| r.is_err()).filter(|_| !shared.stop.is_stopped());
+        let open = out.values().find(|r| r.is_err()).filter(|_| !context.stop.is_stopped());
         if let Some(Err(reason)) = open {
             let missing = out.values().filter(|r| r.is_err()).count();
-            shared.notes.add(Note::warning(format!(
+            context.notes.add(Note::warning(format!(
                 "could not write end markers to {missing} of {} partitions of `{name}`: {reason}; \
                 reading there stops at the high watermark or on timeout",
                 partitions.len()
@@ -223,7 +223,7 @@ impl EndMarkers {
         partition: Partition,
         deadline: Instant,
     ) -> Option<EndMarkerSeen> {
-        let until = deadline.min(Instant::now() + self.shared.client.waits().marker_ack);
+        let until = deadline.min(Instant::now() + self.context.client.waits().marker_ack);
         let (mut out, mut why) = (HashMap::new(), HashMap::new());
         // On failure the reader stays where it is, and its end reports that.
         let _ = self.attempt(marked, &[partition], until, &mut out, &mut why);
@@ -239,24 +239,24 @@ impl EndMarkers {
         out: &mut HashMap<Partition, Result<EndMarkerSeen, String>>,
         why: &mut HashMap<Partition, String>,
     ) -> Result<(), kafka::Error> {
-        let shared = &self.shared;
-        let waits = shared.client.waits();
+        let context = &self.context;
+        let waits = context.client.waits();
         let options = ProducerOptions {
             acks: Acks::All,
             message_timeout: waits.marker_ack.min(until.saturating_duration_since(Instant::now())),
             linger: Duration::ZERO,
             ..ProducerOptions::new(marked.state().name.as_str())
         };
-        let mut producer = Producer::open(&shared.client_of(marked.reader), &options)?;
+        let mut producer = Producer::open(&context.client_of(marked.reader), &options)?;
         producer.warm_up(waits.marker_open.min(until.saturating_duration_since(Instant::now())))?;
         let mut sent: Vec<(Partition, u64, u64)> = Vec::new();
         for partition in partitions {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            let made_us = shared.clock.now_us();
+            let made_us = context.clock.now_us();
             let envelope = Envelope {
                 kind: RecordKind::EndMarker,
-                identity: Identity { run: shared.run_tag, stream: StreamId(0xff_ffff), seq: number },
-                due_us: shared.clock.of_day(made_us),
+                identity: Identity { run: context.run_tag, stream: StreamId(0xff_ffff), seq: number },
+                due_us: context.clock.of_day(made_us),
             };
             let value = envelope.write(Some(KEY), std::iter::empty(), &[]);
             match producer.send(*partition, Some(KEY), &value, &[], sent.len() as u64) {
@@ -274,7 +274,7 @@ impl EndMarkers {
             };
             match delivery.outcome {
                 DeliveryOutcome::Acked { offset } => {
-                    let written_us = (*made_us, shared.clock.now_us());
+                    let written_us = (*made_us, context.clock.now_us());
                     let reader = marked.reader;
                     let end_marker = EndMarkerSeen { number: *number, offset, reader, written_us };
                     out.insert(*partition, Ok(end_marker));
@@ -289,7 +289,7 @@ impl EndMarkers {
                 }
             }
         };
-        while producer.in_flight() > 0 && Instant::now() < until && !shared.stop.is_stopped() {
+        while producer.in_flight() > 0 && Instant::now() < until && !context.stop.is_stopped() {
             producer.poll(LOOK, &mut book);
         }
         producer.close(Instant::now(), &mut book);
@@ -341,10 +341,10 @@ scenarios:
         Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())
     }
 
-    fn ask(shared: &Arc<RunContext>) -> watch::Receiver<EndMarkerState> {
-        shared.states[READ].start();
+    fn ask(context: &Arc<RunContext>) -> watch::Receiver<EndMarkerState> {
+        context.states[READ].start();
         let marked = MarkedTopic { reader: READ, topology: Arc::default(), topic: 0 };
-        start(shared).ask(marked, vec![0], Instant::now() + Duration::from_secs(60))
+        start(context).ask(marked, vec![0], Instant::now() + Duration::from_secs(60))
     }
 
     async fn decided(end_marker: &mut watch::Receiver<EndMarkerState>) -> bool {
@@ -354,30 +354,30 @@ scenarios:
 
     #[tokio::test]
     async fn an_end_marker_waits_for_producers_and_for_faults() {
-        let shared = run(Start::default());
-        let mut end_marker = ask(&shared);
-        shared.states[WRITE].start();
+        let context = run(Start::default());
+        let mut end_marker = ask(&context);
+        context.states[WRITE].start();
         assert!(!decided(&mut end_marker).await, "the producer still sends");
-        shared.states[WRITE].end(false);
+        context.states[WRITE].end(false);
         assert!(!decided(&mut end_marker).await, "the fault may still begin, and take what was read with it");
-        shared.states[FAULT].start();
+        context.states[FAULT].start();
         assert!(!decided(&mut end_marker).await, "the fault lasts");
-        shared.states[FAULT].end(false);
+        context.states[FAULT].end(false);
         assert!(decided(&mut end_marker).await);
     }
 
     #[tokio::test]
     async fn an_end_marker_waits_for_no_fault_that_waits_for_its_reader_unless_that_has_begun() {
         let after_reader = || Start { after: Some("read".to_owned()), ..Start::default() };
-        let shared = run(after_reader());
-        shared.states[WRITE].end(false);
-        assert!(decided(&mut ask(&shared)).await, "each would wait for the other");
-        let shared = run(after_reader());
-        shared.states[WRITE].end(false);
-        shared.states[FAULT].start();
-        let mut end_marker = ask(&shared);
+        let context = run(after_reader());
+        context.states[WRITE].end(false);
+        assert!(decided(&mut ask(&context)).await, "each would wait for the other");
+        let context = run(after_reader());
+        context.states[WRITE].end(false);
+        context.states[FAULT].start();
+        let mut end_marker = ask(&context);
         assert!(!decided(&mut end_marker).await, "its broker may be down just now");
-        shared.states[FAULT].end(true);
+        context.states[FAULT].end(true);
         assert!(decided(&mut end_marker).await);
     }
 }

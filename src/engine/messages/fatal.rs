@@ -10,8 +10,8 @@ pub(crate) type Fatal = (kafka::Code, String);
 
 /// The end of a scenario after a fatal error. If nothing was acked before, the producer cannot work at all, for example
 /// on a broker without InitProducerId.
-pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
-    let counts = shared.live.metrics(index).snapshot();
+pub(crate) fn given_up(context: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
+    let counts = context.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
     let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.meaning()) };
     ScenarioOutcome::of(ended).because(format!(

@@ -24,26 +24,26 @@ pub(crate) fn open(record: &Record<'_>) -> Opened {
 }
 
 /// Whether a record is this end marker or a later one.
-pub(crate) fn is_end_marker(shared: &RunContext, end_marker: EndMarkerSeen, record: &Record<'_>) -> bool {
+pub(crate) fn is_end_marker(context: &RunContext, end_marker: EndMarkerSeen, record: &Record<'_>) -> bool {
     let Opened::Kaf6 { envelope, intact: true } = open(record) else { return false };
     let identity = envelope.identity;
     envelope.kind == RecordKind::EndMarker
-        && identity.run == shared.run_tag
+        && identity.run == context.run_tag
         && identity.seq >= end_marker.number
 }
 
 /// Compares the records of one partition with what was sent.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordMatcher<'a> {
-    pub(crate) shared: &'a RunContext,
+    pub(crate) context: &'a RunContext,
     pub(crate) streams: &'a Streams,
     topic: Option<&'a TopicState>,
 }
 
 impl<'a> RecordMatcher<'a> {
     /// For a topic, by its index in the run.
-    pub(crate) fn of(shared: &'a RunContext, topology: &'a Topology, topic: usize) -> Self {
-        Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
+    pub(crate) fn of(context: &'a RunContext, topology: &'a Topology, topic: usize) -> Self {
+        Self { context, streams: &topology.streams, topic: topology.topics.get(topic) }
     }
 
     /// Processes a record that was read at `now_us` (microseconds since the start of the run). `on_uuid` receives
@@ -93,10 +93,10 @@ impl<'a> RecordMatcher<'a> {
         let us = ms.saturating_mul(1000);
         let low = envelope.due_us.saturating_sub(TIME_SLACK_US);
         // `now_us` is the time of the reader's loop, and may be old when the reader processes a record.
-        let is_later = |now_us| us > self.shared.clock.of_day(now_us).saturating_add(TIME_SLACK_US);
-        let late = is_later(now_us) && is_later(self.shared.clock.now_us());
+        let is_later = |now_us| us > self.context.clock.of_day(now_us).saturating_add(TIME_SLACK_US);
+        let late = is_later(now_us) && is_later(self.context.clock.now_us());
         // The timestamp is in whole milliseconds.
-        if (us.saturating_add(999) < low || late) && self.shared.saved.is_none() {
+        if (us.saturating_add(999) < low || late) && self.context.saved.is_none() {
             reads.see_mistimed(record.offset, (envelope.identity.stream, envelope.identity.seq), ms, now_us);
         }
     }
@@ -131,13 +131,13 @@ fn size(record: &Record<'_>) -> u64 {
 
 /// Adds a note about a batch that Java clients cannot read past.
 pub(crate) fn note_bad_batch(
-    shared: &RunContext,
+    context: &RunContext,
     topic: &str,
     partition: Partition,
     (from, to): (Offset, Offset),
     text: &str,
 ) {
-    shared.notes.add(Note::error(format!(
+    context.notes.add(Note::error(format!(
         "partition {partition} of `{topic}`: the batch at offsets {from} to {to} has a wrong \
         checksum (CRC) or cannot be decoded ({text}); consumers that check it stop there, but \
         kaf6 continued after it"

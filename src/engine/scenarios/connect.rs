@@ -20,14 +20,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(
-    shared: &Arc<RunContext>,
+    context: &Arc<RunContext>,
     setup: &Setup,
     index: usize,
     plan: &ConnectPlan,
 ) -> ScenarioOutcome {
-    let deadline = shared.deadline(index);
-    let client = shared.client_of(index);
-    let topics: Vec<String> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
+    let deadline = context.deadline(index);
+    let client = context.client_of(index);
+    let topics: Vec<String> = plan.topics.iter().map(|t| t.with_run_id(&context.run_id)).collect();
     let mut brokers: Vec<BrokerSeen> = client
         .brokers()
         .iter()
@@ -39,7 +39,7 @@ pub(crate) async fn run(
             client: client.clone(),
             topics: topics.clone(),
             until: deadline.min(Instant::now() + ATTEMPT),
-            shared: Arc::clone(shared),
+            context: Arc::clone(context),
             index,
         };
         (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
@@ -57,7 +57,7 @@ pub(crate) async fn run(
         } else if let Some(pause) = pause(deadline.saturating_duration_since(Instant::now())) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => None,
-                () = shared.stop.stopped() => Some(cut(&shared.stop)),
+                () = context.stop.stopped() => Some(cut(&context.stop)),
             }
         } else {
             Some(ScenarioEnd::Timeout)
@@ -65,9 +65,9 @@ pub(crate) async fn run(
         if let Some(ended) = ended {
             let unreached = brokers.iter().filter(|it| !it.reachable).map(|it| it.broker.as_str());
             if let Some(hint) = in_container_hint(unreached) {
-                shared.notes.add(Note::warning(hint));
+                context.notes.add(Note::warning(hint));
             }
-            note_apis(shared, &brokers);
+            note_apis(context, &brokers);
             let message = (ended == ScenarioEnd::Timeout).then(|| not_found(&brokers, &seen));
             return ScenarioOutcome {
                 ended: Some(ended),
@@ -97,7 +97,7 @@ fn not_found(brokers: &[BrokerSeen], topics: &[TopicSeen]) -> String {
 }
 
 /// Notes what the brokers' API versions mean for a run.
-fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
+fn note_apis(context: &RunContext, brokers: &[BrokerSeen]) {
     for broker in brokers.iter().filter(|b| !b.apis.is_empty()) {
         let apis: Vec<probe::Api> = broker
             .apis
@@ -105,7 +105,7 @@ fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
             .map(|(key, name, min, max)| probe::Api { key: *key, name, min: *min, max: *max })
             .collect();
         for text in probe::api_notes(&apis) {
-            shared.notes.add(Note::hint(format!("{}: {text}", broker.broker)));
+            context.notes.add(Note::hint(format!("{}: {text}", broker.broker)));
         }
     }
 }
@@ -115,7 +115,7 @@ struct Attempt {
     client: kafka::Client,
     topics: Vec<String>,
     until: Instant,
-    shared: Arc<RunContext>,
+    context: Arc<RunContext>,
     index: usize,
 }
 
@@ -133,7 +133,7 @@ impl Attempt {
     }
 
     fn look(&self, broker: &mut BrokerSeen, topics: &[&str]) {
-        let metrics = self.shared.live.metrics(self.index);
+        let metrics = self.context.live.metrics(self.index);
         let began = Instant::now();
         let answer = probe::probe(&self.client, &broker.broker, topics, self.until);
         broker.attempts += 1;
@@ -150,7 +150,7 @@ impl Attempt {
         if !answer.apis.is_empty() {
             broker.apis = answer.apis.into_iter().map(|a| (a.key, a.name, a.min, a.max)).collect();
         }
-        let now_us = self.shared.clock.now_us();
+        let now_us = self.context.clock.now_us();
         if broker.reachable {
             let mut recorder = Recorder::new(metrics);
             recorder.latency(now_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));

@@ -33,40 +33,40 @@ const UNSETTLED: [Code; 2] = [Code(3), Code(5)];
 /// controller, because clients cannot reach the actual one.
 const DESCRIBE_QUORUM: i16 = 55;
 
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan) -> ScenarioOutcome {
-    let deadline = shared.deadline(index);
-    let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
+pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &WatchPlan) -> ScenarioOutcome {
+    let deadline = context.deadline(index);
+    let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&context.run_id)).collect();
     let mut watched = WatchedCluster::default();
-    if shared.client_of(index).uses_sasl() {
+    if context.client_of(index).uses_sasl() {
         watched.seen.unseen = vec![Aspect::TopicIds];
-        shared.notes.add(Note::hint(
+        context.notes.add(Note::hint(
             "with SASL, `watch` uses librdkafka, which does not report topic ids, so their changes \
             are not listed",
         ));
     }
     let ended = loop {
         let began = Instant::now();
-        let brokers = shared.brokers_now(index);
-        ask(shared, index, &mut watched, &topics, brokers).await;
+        let brokers = context.brokers_now(index);
+        ask(context, index, &mut watched, &topics, brokers).await;
         let next = began + plan.every;
         if next >= deadline {
             break ScenarioEnd::Timeout;
         }
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
-            () = shared.stop.background_ends() => {
-                break if shared.stop.is_stopped() { cut(&shared.stop) } else { ScenarioEnd::Done };
+            () = context.stop.background_ends() => {
+                break if context.stop.is_stopped() { cut(&context.stop) } else { ScenarioEnd::Done };
             }
         }
     };
-    if !shared.stop.is_stopped() {
+    if !context.stop.is_stopped() {
         if ended == ScenarioEnd::Done {
-            healed(shared).await;
+            healed(context).await;
         }
-        ask_again(shared, index, &mut watched, &topics, plan.every).await;
+        ask_again(context, index, &mut watched, &topics, plan.every).await;
     }
     if watched.controllers_left_out {
-        shared.notes.add(Note::hint(
+        context.notes.add(Note::hint(
             "Apache Kafka reports any broker as the controller in its metadata, so controller \
             changes are not listed",
         ));
@@ -76,57 +76,57 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
 
 /// Sends requests to these brokers in parallel.
 async fn ask(
-    shared: &Arc<RunContext>,
+    context: &Arc<RunContext>,
     index: usize,
     watched: &mut WatchedCluster,
     topics: &Arc<[String]>,
     brokers: Vec<String>,
 ) {
-    let client = shared.client_of(index);
+    let client = context.client_of(index);
     let looks = brokers.into_iter().map(|broker| {
         let (client, topics) = (client.clone(), Arc::clone(topics));
         tokio::task::spawn_blocking(move || look(&client, &broker, &topics))
     });
     for look in looks.collect::<Vec<_>>() {
         let (probe, began, ended) = unwind(look.await);
-        let counters = &shared.live.metrics(index).counters;
+        let counters = &context.live.metrics(index).counters;
         counters.sent.fetch_add(1, Ordering::Relaxed);
-        if let Some(error) = watched.see(&probe, (shared.clock.at(began), shared.clock.at(ended))) {
-            shared.live.metrics(index).error(shared.clock.now_us(), &error);
+        if let Some(error) = watched.see(&probe, (context.clock.at(began), context.clock.at(ended))) {
+            context.live.metrics(index).error(context.clock.now_us(), &error);
         }
     }
-    watched.no_longer_asked(&shared.brokers_now(index));
+    watched.no_longer_asked(&context.brokers_now(index));
 }
 
 /// Waits until faults that end with the last scenario are healed, so that their effect does not count as the brokers'
 /// final state.
-async fn healed(shared: &RunContext) {
-    for fault in &shared.states[shared.plan.scenarios.len()..] {
+async fn healed(context: &RunContext) {
+    for fault in &context.states[context.plan.scenarios.len()..] {
         tokio::select! {
             _ = fault.over() => {}
-            () = shared.stop.stopped() => return,
+            () = context.stop.stopped() => return,
         }
     }
 }
 
 /// Sends a few more requests to brokers that did not answer the last one, or answered only once.
 async fn ask_again(
-    shared: &Arc<RunContext>,
+    context: &Arc<RunContext>,
     index: usize,
     watched: &mut WatchedCluster,
     topics: &Arc<[String]>,
     every: Duration,
 ) {
     for _ in 0..AGAIN {
-        let brokers = watched.unsettled(&shared.brokers_now(index));
+        let brokers = watched.unsettled(&context.brokers_now(index));
         if brokers.is_empty() {
             return;
         }
         tokio::select! {
             () = tokio::time::sleep(every.min(AGAIN_AFTER)) => {}
-            () = shared.stop.stopped() => return,
+            () = context.stop.stopped() => return,
         }
-        ask(shared, index, watched, topics, brokers).await;
+        ask(context, index, watched, topics, brokers).await;
     }
 }
 

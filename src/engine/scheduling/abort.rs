@@ -12,23 +12,24 @@ use crate::observe::Note;
 use crate::plan::CheckSettings;
 
 /// Runs until the end of the run; returns immediately if no check has `abort`.
-pub(crate) async fn watch(shared: Arc<RunContext>) {
-    if !shared.plan.checks.iter().any(|c| matches!(c.ask, CheckSettings::Threshold { abort: true, .. })) {
+pub(crate) async fn watch(context: Arc<RunContext>) {
+    if !context.plan.checks.iter().any(|c| matches!(c.ask, CheckSettings::Threshold { abort: true, .. })) {
         return;
     }
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.tick().await;
-    while !shared.stop.is_stopped() {
+    while !context.stop.is_stopped() {
         tick.tick().await;
         let live = |index: usize| {
-            (shared.states[index].get() != Lifecycle::Waiting).then(|| shared.live.metrics(index).snapshot())
+            (context.states[index].get() != Lifecycle::Waiting)
+                .then(|| context.live.metrics(index).snapshot())
         };
-        if let Some(check) = checks::to_abort(&shared.plan, shared.clock.elapsed(), live) {
-            shared.notes.add(Note::warning(format!(
+        if let Some(check) = checks::to_abort(&context.plan, context.clock.elapsed(), live) {
+            context.notes.add(Note::warning(format!(
                 "check `{}` failed and aborted the run (abort: true)",
                 check.name
             )));
-            shared.stop.stop(StopReason::Abort(check.name.clone()));
+            context.stop.stop(StopReason::Abort(check.name.clone()));
         }
     }
 }

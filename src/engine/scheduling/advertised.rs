@@ -12,18 +12,18 @@ use crate::kafka::client::metadata::Broker;
 use crate::kafka::probe;
 
 /// A sentence with advice for each advertised address that is unusable from here.
-pub(crate) async fn unusable(shared: &Arc<RunContext>) -> Vec<String> {
-    let is_asked = shared.client.logs().has_unreachable() && !shared.client.is_embedded();
-    if !is_asked || shared.stop.is_stopped() {
+pub(crate) async fn unusable(context: &Arc<RunContext>) -> Vec<String> {
+    let is_asked = context.client.logs().has_unreachable() && !context.client.is_embedded();
+    if !is_asked || context.stop.is_stopped() {
         return Vec::new();
     }
-    let shared = Arc::clone(shared);
-    unwind(tokio::task::spawn_blocking(move || look(&shared)).await)
+    let context = Arc::clone(context);
+    unwind(tokio::task::spawn_blocking(move || look(&context)).await)
 }
 
-fn look(shared: &RunContext) -> Vec<String> {
+fn look(context: &RunContext) -> Vec<String> {
     // Uses separate connections, because librdkafka replaces the bootstrap address with the advertised ones.
-    let client = &shared.client;
+    let client = &context.client;
     let seen = client.brokers().iter().find_map(|broker| watch::look(client, broker, &[]).0.metadata);
     // Without an answer there are no addresses to check.
     let brokers = seen.map(|metadata| metadata.brokers).unwrap_or_default();

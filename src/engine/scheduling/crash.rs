@@ -17,14 +17,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// canceled halfway, because each container is reported only once.
 ///
 /// Returns a sentence for each container that has exited.
-pub(crate) async fn watch(shared: Arc<RunContext>) -> Vec<String> {
-    let Some(cluster) = &shared.cluster else { return Vec::new() };
-    while goes_on(&shared, EVERY).await {
+pub(crate) async fn watch(context: Arc<RunContext>) -> Vec<String> {
+    let Some(cluster) = &context.cluster else { return Vec::new() };
+    while goes_on(&context, EVERY).await {
         let crashed = cluster.crashed().await;
         if !crashed.is_empty() {
-            tell(&shared, &crashed);
-            if goes_on(&shared, GRACE).await {
-                shared.stop.stop(StopReason::Crash);
+            tell(&context, &crashed);
+            if goes_on(&context, GRACE).await {
+                context.stop.stop(StopReason::Crash);
             }
             return crashed;
         }
@@ -33,34 +33,34 @@ pub(crate) async fn watch(shared: Arc<RunContext>) -> Vec<String> {
 }
 
 /// Waits. Returns false if the last scenario ended in the meantime.
-async fn goes_on(shared: &RunContext, time: Duration) -> bool {
+async fn goes_on(context: &RunContext, time: Duration) -> bool {
     tokio::select! {
         biased;
-        () = shared.stop.background_ends() => false,
+        () = context.stop.background_ends() => false,
         () = tokio::time::sleep(time) => true,
     }
 }
 
 /// After the last scenario: reports further containers that have exited. Crashed brokers are not used any
 /// more, not even by an audit. Returns all that have exited, with those that [`watch`] found.
-pub(crate) async fn last_look(shared: &RunContext, mut crashed: Vec<String>) -> Vec<String> {
-    let Some(cluster) = &shared.cluster else { return crashed };
+pub(crate) async fn last_look(context: &RunContext, mut crashed: Vec<String>) -> Vec<String> {
+    let Some(cluster) = &context.cluster else { return crashed };
     let more = cluster.crashed().await;
-    tell(shared, &more);
+    tell(context, &more);
     crashed.extend(more);
     if !crashed.is_empty() {
-        shared.stop.stop(StopReason::Crash);
+        context.stop.stop(StopReason::Crash);
     }
     // Attached containers: somebody may start them again, so the run judges what it can.
     let more = cluster.unexpected().await;
-    tell(shared, &more);
+    tell(context, &more);
     crashed.extend(more);
     crashed
 }
 
-fn tell(shared: &RunContext, crashed: &[String]) {
+fn tell(context: &RunContext, crashed: &[String]) {
     for text in crashed {
-        shared.live.say(text.clone());
-        shared.notes.add(Note::error(text.clone()));
+        context.live.say(text.clone());
+        context.notes.add(Note::error(text.clone()));
     }
 }

@@ -25,10 +25,10 @@ struct Begun {
 }
 
 /// Starts a task for each fault, which waits for its start condition.
-pub(crate) fn start(shared: &Arc<RunContext>) -> RunningFaults {
+pub(crate) fn start(context: &Arc<RunContext>) -> RunningFaults {
     let mut tasks = JoinSet::new();
-    for number in 0..shared.plan.faults.len() {
-        tasks.spawn(run_fault(Arc::clone(shared), number));
+    for number in 0..context.plan.faults.len() {
+        tasks.spawn(run_fault(Arc::clone(context), number));
     }
     RunningFaults(tasks)
 }
@@ -48,13 +48,13 @@ impl RunningFaults {
 impl FaultsDone {
     /// Returns the effect of each fault, after everything is healed. Faults that did not heal themselves lasted to the
     /// end of the run.
-    pub(crate) fn over(self, shared: &RunContext, run_end: Duration) -> Vec<FaultSeen> {
+    pub(crate) fn over(self, context: &RunContext, run_end: Duration) -> Vec<FaultSeen> {
         let over = |Begun { mut seen, holds }: Begun| {
             if let (Some((since, held)), Some((began, _)), Some(cluster)) =
-                (holds, seen.span, &shared.cluster)
+                (holds, seen.span, &context.cluster)
             {
                 let let_run = cluster.let_run(&held, since);
-                let end = let_run.map_or(run_end, |at| shared.clock.at(at).min(run_end));
+                let end = let_run.map_or(run_end, |at| context.clock.at(at).min(run_end));
                 seen.span = Some((began, end.max(began)));
                 seen.effect = seen.effect.map(|(from, _)| (from, end.max(from)));
                 for how in cluster.came_back(&held, since) {
@@ -73,11 +73,11 @@ impl FaultsDone {
 
 /// Notes data that was lost with containers that had no volumes: a broker that stores its data there lost it
 /// because of the fault.
-pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
+pub(crate) fn note_dropped(context: &RunContext, who: &str, dropped: &[String]) {
     if dropped.is_empty() {
         return;
     }
-    shared.notes.add(Note::hint(format!(
+    context.notes.add(Note::hint(format!(
         "{who} removed the container of {}, which has no volume, so the data in it is gone; set \
         `volumes` for a service that keeps data",
         dropped.join(" and of ")
@@ -85,16 +85,16 @@ pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
 }
 
 /// Runs one fault, including the wait for its start condition. The end of the last scenario ends it early.
-async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
-    let fault = &shared.plan.faults[number];
-    let state = &shared.states[shared.plan.scenarios.len() + number];
+async fn run_fault(context: Arc<RunContext>, number: usize) -> (usize, Begun) {
+    let fault = &context.plan.faults[number];
+    let state = &context.states[context.plan.scenarios.len() + number];
     let mut seen = FaultSeen::of(fault);
     let may_begin = tokio::select! {
         biased;
-        may_begin = starts::wait(&shared, &fault.start) => may_begin,
-        () = shared.stop.background_ends() => Err("all scenarios ended before its start".to_owned()),
+        may_begin = starts::wait(&context, &fault.start) => may_begin,
+        () = context.stop.background_ends() => Err("all scenarios ended before its start".to_owned()),
     };
-    let cluster = match (may_begin, &shared.cluster) {
+    let cluster = match (may_begin, &context.cluster) {
         (Ok(()), Some(cluster)) => cluster,
         (Ok(()), None) => {
             state.end(true);
@@ -108,20 +108,20 @@ async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
         }
     };
     state.start();
-    shared.live.say(format!("fault `{}` started: {} {}", seen.name, seen.kind, seen.target));
-    let done = cluster.inject(fault, shared.stop.background_ends()).await;
-    let settled = shared.clock.elapsed();
-    let ended = done.ended.map_or(settled, |ended| shared.clock.at(ended));
-    seen.span = Some((shared.clock.at(done.began), ended));
+    context.live.say(format!("fault `{}` started: {} {}", seen.name, seen.kind, seen.target));
+    let done = cluster.inject(fault, context.stop.background_ends()).await;
+    let settled = context.clock.elapsed();
+    let ended = done.ended.map_or(settled, |ended| context.clock.at(ended));
+    seen.span = Some((context.clock.at(done.began), ended));
     let effect = |(from, until): (Instant, Option<Instant>)| {
-        (shared.clock.at(from), until.map_or(ended, |until| shared.clock.at(until)))
+        (context.clock.at(from), until.map_or(ended, |until| context.clock.at(until)))
     };
     seen.effect = done.effect.map(effect);
     seen.settled = Some(settled.max(ended));
     seen.effective = done.effective;
     seen.proof = done.proof;
     let service = fault.action.service();
-    note_dropped(&shared, &format!("fault `{}`", seen.name), &cluster.dropped(Some(service)));
+    note_dropped(&context, &format!("fault `{}`", seen.name), &cluster.dropped(Some(service)));
     let holds = (done.ended.is_none() && !done.holds.is_empty()).then_some((done.began, done.holds));
     let how = match (seen.effective, &holds) {
         (true, Some(_)) => "is active",
@@ -129,7 +129,7 @@ async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
         (false, Some(_)) => "is active, without proven effect",
         (false, None) => "is over, without proven effect",
     };
-    shared.live.say(format!("fault `{}` {how}: {}", seen.name, seen.proof));
+    context.live.say(format!("fault `{}` {how}: {}", seen.name, seen.proof));
     state.end(false);
     (number, Begun { seen, holds })
 }

@@ -25,35 +25,35 @@ use crate::scenario::Template;
 pub(crate) struct Setup(Arc<SetupState>);
 
 struct SetupState {
-    shared: Arc<RunContext>,
+    context: Arc<RunContext>,
     done: OnceLock<Arc<Topology>>,
     /// When it last failed, and why; `None` if it has not failed. Locked during each attempt.
     failed: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl Setup {
-    pub(crate) fn new(shared: &Arc<RunContext>) -> Self {
-        let (shared, done) = (Arc::clone(shared), OnceLock::new());
-        Self(Arc::new(SetupState { shared, done, failed: tokio::sync::Mutex::default() }))
+    pub(crate) fn new(context: &Arc<RunContext>) -> Self {
+        let (context, done) = (Arc::clone(context), OnceLock::new());
+        Self(Arc::new(SetupState { context, done, failed: tokio::sync::Mutex::default() }))
     }
 
     /// The first attempt. Its failure is only noted: each scenario that needs the topics reports it.
     pub(crate) async fn first(&self) {
-        let shared = &self.0.shared;
-        if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
+        let context = &self.0.context;
+        if !context.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
             return;
         }
         tokio::select! {
             biased;
-            () = shared.stop.stopped() => {}
+            () = context.stop.stopped() => {}
             () = self.try_once() => {}
         }
     }
 
     async fn try_once(&self) {
-        let shared = &self.0.shared;
-        if has_connect(&shared.plan) {
-            let client = shared.client.clone();
+        let context = &self.0.context;
+        if has_connect(&context.plan) {
+            let client = context.client.clone();
             let asked = tokio::task::spawn_blocking(move || {
                 kafka::client::metadata::fetch(&client, &[], client.waits().setup_quick)
             });
@@ -76,31 +76,31 @@ impl Setup {
     ///
     /// Why no broker was reached.
     pub(crate) async fn ready(&self) -> Result<&Arc<Topology>, String> {
-        let SetupState { shared, done, failed } = &*self.0;
+        let SetupState { context, done, failed } = &*self.0;
         let mut failed = failed.lock().await;
         if let Some(topology) = done.get() {
             return Ok(topology);
         }
         if let Some((at, why)) = failed.as_ref()
-            && at.elapsed() < shared.client.waits().setup_again
+            && at.elapsed() < context.client.waits().setup_again
         {
             return Err(why.clone());
         }
-        let task = Arc::clone(shared);
+        let task = Arc::clone(context);
         let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
         match unwind(tried) {
             Ok(states) => {
-                let topology = match &shared.saved {
+                let topology = match &context.saved {
                     Some(saved) => restore(saved, states),
-                    None => lay_out(&shared.plan, states),
+                    None => lay_out(&context.plan, states),
                 };
-                let at_start = same_topic::ask(shared);
+                let at_start = same_topic::ask(context);
                 Ok(done.get_or_init(|| Arc::new(Topology { at_start, ..topology })))
             }
             Err(error) => {
-                let task = Arc::clone(shared);
+                let task = Arc::clone(context);
                 let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
-                let bound = shared.client.waits().setup.as_secs_f64();
+                let bound = context.client.waits().setup.as_secs_f64();
                 let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
                 if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
                     why = format!("{why}; {hint}");
@@ -118,7 +118,7 @@ impl Setup {
     /// Why the scenario cannot work.
     pub(crate) async fn topic(&self, topic: &Template) -> Result<(Arc<Topology>, usize), String> {
         let topology = Arc::clone(self.ready().await?);
-        let index = self.0.shared.topic_index(topic).ok_or("its topic is not in the plan")?;
+        let index = self.0.context.topic_index(topic).ok_or("its topic is not in the plan")?;
         let state = topology.topics.get(index).ok_or("its topic is unknown")?;
         match &state.error {
             Some(error) => Err(format!("cannot use topic `{}`: {error}", state.name)),
@@ -153,30 +153,30 @@ pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
 }
 
 /// The reasons why brokers were not reached, according to the wire probe; and these brokers.
-fn causes(shared: &RunContext) -> (String, Vec<String>) {
-    let until = Instant::now() + shared.client.waits().setup_cause;
-    let topics = shared.topic_names();
+fn causes(context: &RunContext) -> (String, Vec<String>) {
+    let until = Instant::now() + context.client.waits().setup_cause;
+    let topics = context.topic_names();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     let mut unreached = Vec::new();
     let mut cause = |broker: &String| {
-        let answer = probe::probe(&shared.client, broker, &topics, until);
+        let answer = probe::probe(&context.client, broker, &topics, until);
         match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
             Some((stage, error)) => {
                 unreached.push(broker.clone());
                 format!("{broker}: {stage}: {error}")
             }
-            None => format!("{broker}: {}", behind(shared, broker, &answer, until)),
+            None => format!("{broker}: {}", behind(context, broker, &answer, until)),
         }
     };
-    let causes: Vec<String> = shared.client.brokers().iter().map(&mut cause).collect();
+    let causes: Vec<String> = context.client.brokers().iter().map(&mut cause).collect();
     (causes.join("; "), unreached)
 }
 
 /// The reason why clients cannot use a broker that answers the wire probe, as far as its answer shows.
-fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Instant) -> String {
-    if shared.client.uses_sasl() {
+fn behind(context: &RunContext, broker: &str, answer: &probe::Probe, until: Instant) -> String {
+    if context.client.uses_sasl() {
         let left = until.saturating_duration_since(Instant::now());
-        if let Err(why) = kafka::client::metadata::fetch_from(&shared.client, broker, &[], left) {
+        if let Err(why) = kafka::client::metadata::fetch_from(&context.client, broker, &[], left) {
             return kafka::with_remedy(why);
         }
     }
@@ -203,10 +203,10 @@ fn restore(saved: &Saved, topics: Vec<TopicState>) -> Topology {
 
 /// The current topics of a saved ledger. Creates no topics. A deleted topic keeps its partitions, so that its acked
 /// messages are judged.
-fn topics_of(shared: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
-    let names = shared.topic_names();
+fn topics_of(context: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
+    let names = context.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let metadata = kafka::client::metadata::fetch(&shared.client, &names, shared.client.waits().setup)?;
+    let metadata = kafka::client::metadata::fetch(&context.client, &names, context.client.waits().setup)?;
     let state = |(index, name): (usize, &&str)| {
         let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
         let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
@@ -224,12 +224,12 @@ fn topics_of(shared: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafk
 }
 
 /// Creates missing topics, and returns the number of partitions of each.
-fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
-    if let Some(saved) = &shared.saved {
-        return topics_of(shared, saved);
+fn topics(context: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
+    if let Some(saved) = &context.saved {
+        return topics_of(context, saved);
     }
-    let names = shared.topic_names();
-    let specs: Vec<TopicSpec> = shared
+    let names = context.topic_names();
+    let specs: Vec<TopicSpec> = context
         .plan
         .topics
         .iter()
@@ -243,18 +243,18 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
         })
         .collect();
     let began = Birth::now();
-    let results = kafka::ensure_topics(&shared.client, &specs, shared.client.waits().setup)?;
-    let states = shared.plan.topics.iter().zip(results).map(|(wanted, result)| {
+    let results = kafka::ensure_topics(&context.client, &specs, context.client.waits().setup)?;
+    let states = context.plan.topics.iter().zip(results).map(|(wanted, result)| {
         let (partitions, error) = match result.outcome {
             TopicOutcome::Created { partitions } => {
                 let highest = HighestAcks::of(partitions);
-                let inherited = inherited(shared, &result.name, partitions);
+                let inherited = inherited(context, &result.name, partitions);
                 let (birth, name) = (Some(began), result.name);
                 return TopicState { highest, name, partitions, birth, inherited, error: None };
             }
             TopicOutcome::Existed { partitions } => {
                 if wanted.position.is_some() && partitions != wanted.partitions {
-                    shared.notes.add(Note::warning(format!(
+                    context.notes.add(Note::warning(format!(
                         "topic `{}` exists with {partitions} partitions; the file says {}, but \
                         kaf6 does not change an existing topic",
                         result.name, wanted.partitions
@@ -264,7 +264,7 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
             }
             TopicOutcome::Error { code, text } => {
                 let why = format!("{text} {}", code.aside());
-                shared.notes.add(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
+                context.notes.add(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
                 (0, Some(why))
             }
         };
@@ -281,9 +281,9 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
 }
 
 /// The logs of a new topic that are not empty. Logs that the broker does not report quickly are omitted.
-fn inherited(shared: &RunContext, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
+fn inherited(context: &RunContext, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
     let all: Vec<Partition> = (0..partitions).collect();
-    let logs = kafka::client::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
+    let logs = kafka::client::metadata::logs(&context.client, topic, &all, context.client.waits().created);
     let logs = logs.unwrap_or_default().into_iter();
     logs.filter_map(|(partition, log)| Some((partition, log.filter(|(_, end)| *end > 0)?))).collect()
 }

@@ -19,20 +19,20 @@ const TICK: Duration = Duration::from_millis(1);
 /// # Errors
 ///
 /// The reason why it will never be met.
-pub(crate) async fn wait(shared: &RunContext, start: &Start) -> Result<(), String> {
+pub(crate) async fn wait(context: &RunContext, start: &Start) -> Result<(), String> {
     tokio::select! {
         biased;
-        () = shared.stop.stopped() => Err("the run ended before it started".to_owned()),
-        result = conditions(shared, start) => result,
+        () = context.stop.stopped() => Err("the run ended before it started".to_owned()),
+        result = conditions(context, start) => result,
     }
 }
 
-async fn conditions(shared: &RunContext, start: &Start) -> Result<(), String> {
-    let mut from = shared.clock.zero();
+async fn conditions(context: &RunContext, start: &Start) -> Result<(), String> {
+    let mut from = context.clock.zero();
     if let Some(after) = &start.after {
-        let other = number(&shared.plan, after)
+        let other = number(&context.plan, after)
             .ok_or_else(|| format!("it waits for `{after}`, which is not in the file"))?;
-        match shared.states[other].over().await {
+        match context.states[other].over().await {
             Lifecycle::Ended(at) => from = at,
             _ => return Err(format!("it waits for `{after}`, which never started")),
         }
@@ -41,20 +41,20 @@ async fn conditions(shared: &RunContext, start: &Start) -> Result<(), String> {
         tokio::time::sleep_until((from + start.at).into()).await;
     }
     if let Some(when) = &start.when {
-        count(shared, when).await?;
+        count(context, when).await?;
     }
     Ok(())
 }
 
-async fn count(shared: &RunContext, when: &When) -> Result<(), String> {
-    let scenarios = &shared.plan.scenarios;
+async fn count(context: &RunContext, when: &When) -> Result<(), String> {
+    let scenarios = &context.plan.scenarios;
     let other = scenarios
         .iter()
         .position(|s| s.name == when.scenario)
         .ok_or_else(|| format!("it waits for `{}`, which is not in the file", when.scenario))?;
     loop {
-        let over = matches!(shared.states[other].get(), Lifecycle::Ended(_) | Lifecycle::Skipped);
-        if value(shared.live.metrics(other), when.counter) >= when.at_least {
+        let over = matches!(context.states[other].get(), Lifecycle::Ended(_) | Lifecycle::Skipped);
+        if value(context.live.metrics(other), when.counter) >= when.at_least {
             return Ok(());
         }
         if over {

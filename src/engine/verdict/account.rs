@@ -13,12 +13,12 @@ use crate::units::thousands;
 
 /// Adds the accounts of all partitions; `None` if nothing in the file sends.
 pub(crate) fn accounts(
-    shared: &RunContext,
+    context: &RunContext,
     judged: &BTreeMap<(usize, Partition), Judged>,
     markers: u64,
 ) -> Option<Accounts> {
     let mut out = Accounts::default();
-    for (scenario, plan) in shared.plan.scenarios.iter().enumerate() {
+    for (scenario, plan) in context.plan.scenarios.iter().enumerate() {
         if !matches!(plan.work, Work::Produce(_) | Work::Roundtrip(_)) {
             continue;
         }
@@ -32,14 +32,14 @@ pub(crate) fn accounts(
         // The clients count this when they send, independently of the ledger. For round trips, this excludes warm-ups.
         let handed_over = match &plan.work {
             Work::Roundtrip(_) => account.sent,
-            _ => Counters::get(&shared.live.metrics(scenario).counters.sent),
+            _ => Counters::get(&context.live.metrics(scenario).counters.sent),
         };
-        account.planned = planned(shared, scenario, handed_over);
+        account.planned = planned(context, scenario, handed_over);
         account.unsent = account.planned.saturating_sub(handed_over);
-        account.permitted = match shared.saved {
+        account.permitted = match context.saved {
             // The run that sent them has judged whether they may fail.
             Some(_) => account.failed + account.unknown,
-            None => checks::permitted(&shared.plan, scenario, &account),
+            None => checks::permitted(&context.plan, scenario, &account),
         };
         out.total.add(&account);
         out.scenarios.push(ScenarioAccount { scenario, account, partitions });
@@ -54,10 +54,10 @@ pub(crate) fn accounts(
 }
 
 /// The number of messages that are passed to the client if nothing fails.
-fn planned(shared: &RunContext, scenario: usize, handed_over: u64) -> u64 {
-    match &shared.plan.scenarios[scenario].work {
+fn planned(context: &RunContext, scenario: usize, handed_over: u64) -> u64 {
+    match &context.plan.scenarios[scenario].work {
         // For a saved ledger, only what the earlier run sent is judged.
-        _ if shared.saved.is_some() => handed_over,
+        _ if context.saved.is_some() => handed_over,
         Work::Produce(plan) => planned_total(plan).unwrap_or(handed_over).max(handed_over),
         Work::Roundtrip(plan) => plan.warmup + plan.iterations,
         _ => 0,
@@ -91,9 +91,9 @@ fn planned_total(plan: &ProducePlan) -> Option<u64> {
 }
 
 /// Notes for each scenario with `acks: 0` how many of its messages were found.
-pub(crate) fn note_unconfirmed(shared: &RunContext, accounts: Option<&Accounts>) {
+pub(crate) fn note_unconfirmed(context: &RunContext, accounts: Option<&Accounts>) {
     for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
-        let scenario = &shared.plan.scenarios[of.scenario];
+        let scenario = &context.plan.scenarios[of.scenario];
         let Account { sent, failed, found, absent, unchecked, .. } = of.account;
         if scenario.work.is_acked() || sent == 0 {
             continue;
@@ -104,7 +104,7 @@ pub(crate) fn note_unconfirmed(shared: &RunContext, accounts: Option<&Accounts>)
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!(", {} {what}", thousands(*count)))
             .collect();
-        shared.notes.add(Note::hint(format!(
+        context.notes.add(Note::hint(format!(
             "`{}`: brokers do not confirm messages with `acks: 0`; of {} sent, {} were found{rest}",
             scenario.name,
             thousands(sent),

@@ -49,35 +49,35 @@ impl Reread<'_> {
     /// Reads the range, and checks each record like a live reader. `on_key` receives each key and its offset.
     pub(crate) fn read(
         &self,
-        shared: &RunContext,
+        context: &RunContext,
         topology: &Topology,
         mut on_key: impl FnMut(&[u8], Offset),
     ) -> AuditResult {
         let (topic, partition) = self.place;
         let name = &topology.topics[topic].name;
-        let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
-        let sight = RecordMatcher::of(shared, topology, topic);
+        let mut reads = PartitionReads::new(context.run_tag, topic, partition);
+        let sight = RecordMatcher::of(context, topology, topic);
         let marker = self.mark;
         let is_marker = |record: &Record<'_>| {
             marker.is_some_and(|marker| {
-                record.offset >= marker.offset && sight::is_end_marker(shared, marker, record)
+                record.offset >= marker.offset && sight::is_end_marker(context, marker, record)
             })
         };
         // A recreated log may end before the range. In this case, only its end marker can be read.
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
         let to = self.to;
         let timeout = self.until.saturating_duration_since(Instant::now());
-        let over = |why: &str| AuditResult { from, at: from, ..self.nothing(shared, why) };
-        if shared.stop.is_stopped() {
+        let over = |why: &str| AuditResult { from, at: from, ..self.nothing(context, why) };
+        if context.stop.is_stopped() {
             return over("the run was stopped");
         }
         if timeout < Duration::from_millis(1) {
             return over("no time was left for it");
         }
-        let is_over = || shared.stop.is_stopped();
+        let is_over = || context.stop.is_stopped();
         let progress = |at| {
             let what = self.what;
-            shared.live.say(format!("{what} of partition {partition} of `{name}`: at offset {at} of {to}"));
+            context.live.say(format!("{what} of partition {partition} of `{name}`: at offset {at} of {to}"));
         };
         let range = Range {
             topic: name,
@@ -90,7 +90,7 @@ impl Reread<'_> {
         };
         let result = kafka::read_range(self.client, &range, timeout, &mut |event| match event {
             ReadEvent::Record(record) => {
-                let now_us = shared.clock.now_us();
+                let now_us = context.clock.now_us();
                 sight.see(&mut reads, &record, sight::open(&record), now_us, |_| {});
                 if let Some(key) = record.key {
                     on_key(key, record.offset);
@@ -98,8 +98,8 @@ impl Reread<'_> {
             }
             ReadEvent::Reset { anew: true, .. } => reads.reset(),
             ReadEvent::BadBatch { from, to, text, .. } => {
-                reads.see_bad_batch(from, to, shared.clock.now_us());
-                sight::note_bad_batch(shared, name, partition, (from, to), &text);
+                reads.see_bad_batch(from, to, context.clock.now_us());
+                sight::note_bad_batch(context, name, partition, (from, to), &text);
             }
             ReadEvent::Reset { .. } | ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
         });
@@ -108,7 +108,7 @@ impl Reread<'_> {
                 // Records after the range were not returned, however far the client got. An end marker, or the end of
                 // the log, is after the whole range.
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
-                AuditResult { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
+                AuditResult { reads, passed: end.passed, at, why: why(context, &end, to), ..over("") }
             }
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
                 AuditResult { gone: true, ..over(NOT_KNOWN) }
@@ -118,14 +118,14 @@ impl Reread<'_> {
     }
 
     /// The result if the broker does not know the partition.
-    pub(super) fn gone(&self, shared: &RunContext) -> AuditResult {
-        AuditResult { gone: true, ..self.nothing(shared, NOT_KNOWN) }
+    pub(super) fn gone(&self, context: &RunContext) -> AuditResult {
+        AuditResult { gone: true, ..self.nothing(context, NOT_KNOWN) }
     }
 
-    fn nothing(&self, shared: &RunContext, why: &str) -> AuditResult {
+    fn nothing(&self, context: &RunContext, why: &str) -> AuditResult {
         let (topic, partition) = self.place;
         AuditResult {
-            reads: PartitionReads::new(shared.run_tag, topic, partition),
+            reads: PartitionReads::new(context.run_tag, topic, partition),
             from: self.from,
             passed: false,
             at: self.from,
@@ -136,11 +136,11 @@ impl Reread<'_> {
     }
 }
 
-fn why(shared: &RunContext, end: &RangeEnd, to: Offset) -> String {
+fn why(context: &RunContext, end: &RangeEnd, to: Offset) -> String {
     if end.passed {
         return String::new();
     }
-    if shared.stop.is_stopped() {
+    if context.stop.is_stopped() {
         return "the run was stopped".to_owned();
     }
     match end.last_stable {
@@ -159,10 +159,10 @@ fn why(shared: &RunContext, end: &RangeEnd, to: Offset) -> String {
 
 /// The deadline of verification: as long as the producers took, at least a minute, and within the run's
 /// timeout.
-pub(crate) fn deadline(shared: &RunContext) -> Instant {
+pub(crate) fn deadline(context: &RunContext) -> Instant {
     let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
-    let sending = shared.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
-    let longest = sending.filter_map(|(index, _)| shared.live.length(index)).max().unwrap_or_default();
-    let own = Instant::now() + longest.max(shared.client.waits().recheck);
-    own.min(shared.clock.zero() + shared.plan.timeout)
+    let sending = context.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
+    let longest = sending.filter_map(|(index, _)| context.live.length(index)).max().unwrap_or_default();
+    let own = Instant::now() + longest.max(context.client.waits().recheck);
+    own.min(context.clock.zero() + context.plan.timeout)
 }

@@ -44,26 +44,26 @@ pub(crate) struct RunVerdict {
     pub(crate) saved: Option<Saved>,
 }
 
-pub(crate) async fn judge_run(shared: &Arc<RunContext>, found: RunFindings) -> RunVerdict {
-    let task = Arc::clone(shared);
+pub(crate) async fn judge_run(context: &Arc<RunContext>, found: RunFindings) -> RunVerdict {
+    let task = Arc::clone(context);
     unwind(tokio::task::spawn_blocking(move || judge(&task, found)).await)
 }
 
-fn judge(shared: &RunContext, mut found: RunFindings) -> RunVerdict {
+fn judge(context: &RunContext, mut found: RunFindings) -> RunVerdict {
     // By scenario and partition.
     let mut ends = std::mem::take(&mut found.ends);
     ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));
     let found = &found;
     let Some(topology) = &found.topology else {
-        let accounts = account::accounts(shared, &BTreeMap::new(), 0);
+        let accounts = account::accounts(context, &BTreeMap::new(), 0);
         return RunVerdict { accounts, ..RunVerdict::default() };
     };
     if !ends.is_empty() {
-        note_checksums(shared);
+        note_checksums(context);
     }
-    let times = shared.saved.is_none() && !shared.clock.was_set();
-    if !times && shared.saved.is_none() {
-        shared.notes.add(Note::warning(
+    let times = context.saved.is_none() && !context.clock.was_set();
+    if !times && context.saved.is_none() {
+        context.notes.add(Note::warning(
             "the system clock was changed during the run: timestamps of records are not checked".to_owned(),
         ));
     }
@@ -72,16 +72,16 @@ fn judge(shared: &RunContext, mut found: RunFindings) -> RunVerdict {
     }
     let places = places(topology, found.sent(), &ends);
     let judging = Judging {
-        shared,
+        context,
         topology,
         found,
-        topics: TopicComparison::new(shared, topology),
-        excluded: excluded(shared),
-        producers: (0..shared.plan.scenarios.len()).map(|index| judged_by(shared, index)).collect(),
-        reported_ends: reported_ends(shared, topology, &found.markers),
+        topics: TopicComparison::new(context, topology),
+        excluded: excluded(context),
+        producers: (0..context.plan.scenarios.len()).map(|index| judged_by(context, index)).collect(),
+        reported_ends: reported_ends(context, topology, &found.markers),
         rules: Mutex::default(),
         times,
-        until: audit::deadline(shared),
+        until: audit::deadline(context),
     };
     let done = judging.judge_all(&places);
     let mut out = RunVerdict::default();
@@ -92,40 +92,40 @@ fn judge(shared: &RunContext, mut found: RunFindings) -> RunVerdict {
         judged.insert(place, partition.judged);
     }
     out.readings.sort_by_key(|reading| (reading.scenario, reading.topic, reading.partition));
-    note_low_watermarks(shared, topology, &out.partitions);
-    note_removed(shared, topology, &judged, &lock(&judging.rules));
-    saved::note_created_again(shared, &judging.topics);
+    note_low_watermarks(context, topology, &out.partitions);
+    note_removed(context, topology, &judged, &lock(&judging.rules));
+    saved::note_created_again(context, &judging.topics);
     let markers = topology.topics.iter().enumerate().flat_map(|(topic, state)| {
         (0..state.partitions).map(move |partition| found.markers.of((topic, partition)).len() as u64)
     });
-    out.accounts = account::accounts(shared, &judged, markers.sum());
-    account::note_unconfirmed(shared, out.accounts.as_ref());
-    out.saved = shared.save_ledger.then(|| saved::save(shared, topology, found, &judging.topics));
+    out.accounts = account::accounts(context, &judged, markers.sum());
+    account::note_unconfirmed(context, out.accounts.as_ref());
+    out.saved = context.save_ledger.then(|| saved::save(context, topology, found, &judging.topics));
     out
 }
 
 /// The scenarios with `verify: false`.
-fn excluded(shared: &RunContext) -> Vec<usize> {
+fn excluded(context: &RunContext) -> Vec<usize> {
     let excluded = |work: &Work| match work {
         Work::Produce(plan) => !plan.verify,
         Work::Roundtrip(plan) => !plan.verify,
         _ => false,
     };
-    let scenarios = shared.plan.scenarios.iter().enumerate();
+    let scenarios = context.plan.scenarios.iter().enumerate();
     scenarios.filter(|(_, scenario)| excluded(&scenario.work)).map(|(index, _)| index).collect()
 }
 
 /// The scenarios whose messages a reading scenario must find.
-fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
-    match &shared.plan.scenarios[reader].work {
-        Work::Consume(_) => producers_of(&shared.plan, reader),
+fn judged_by(context: &RunContext, reader: usize) -> Vec<usize> {
+    match &context.plan.scenarios[reader].work {
+        Work::Consume(_) => producers_of(&context.plan, reader),
         Work::Roundtrip(_) => vec![reader],
         _ => Vec::new(),
     }
 }
 
 pub(crate) struct Judging<'a> {
-    pub(crate) shared: &'a RunContext,
+    pub(crate) context: &'a RunContext,
     pub(crate) topology: &'a Topology,
     pub(crate) found: &'a RunFindings,
     pub(crate) topics: TopicComparison<'a>,
@@ -183,14 +183,14 @@ impl Judging<'_> {
         let audit = range.map(|(from, last)| {
             let to = markers.iter().map(|marker| marker.offset).max().unwrap_or(last).max(last);
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
-            let client = &self.shared.client;
+            let client = &self.context.client;
             let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
             self.read(&reread, |_, _| {})
         });
         if let Some(found) = &audit {
             if !found.why.is_empty() {
                 let name = &self.topology.topics[place.0].name;
-                self.shared.notes.add(Note::warning(format!(
+                self.context.notes.add(Note::warning(format!(
                     "the audit of partition {} of `{name}` did not finish: {}",
                     place.1, found.why
                 )));
@@ -202,7 +202,7 @@ impl Judging<'_> {
         let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref(), gone };
         let rechecks = self.recheck(place, found, &missing, &passes);
         if let Some(removals) = &removals {
-            removals.look_at_log(self.until.min(Instant::now() + self.shared.client.waits().recheck));
+            removals.look_at_log(self.until.min(Instant::now() + self.context.client.waits().recheck));
         }
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
@@ -215,9 +215,9 @@ impl Judging<'_> {
             .any(|it| it.count > 0)
             || self.case(place, found, &markers, &passes).acks_contradict();
         let name = &self.topology.topics[place.0].name;
-        let matters = contradicts || !rechecks.is_empty() || self.shared.saved.is_some();
+        let matters = contradicts || !rechecks.is_empty() || self.context.saved.is_some();
         let leaders_alone = self.leaders_alone(place, found, matters);
-        let then = saved::earlier(self.shared, &self.topics, place, &leaders_alone.scenarios);
+        let then = saved::earlier(self.context, &self.topics, place, &leaders_alone.scenarios);
         let case = PartitionCase {
             leaders_alone: &leaders_alone.scenarios,
             leader_changed: leaders_alone.is_certain,
@@ -276,7 +276,7 @@ impl Judging<'_> {
         let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
         let mut markers = self.found.markers.of(place).iter().rev();
         let last = markers.find(|marker| {
-            let before = producers_of(&self.shared.plan, marker.reader);
+            let before = producers_of(&self.context.plan, marker.reader);
             verified.iter().all(|scenario| before.contains(scenario))
         });
         last.copied()
@@ -319,7 +319,7 @@ impl Judging<'_> {
 
     /// A scenario's reading of the partition as a pass; `None` if it has no ledger (`from: any`).
     fn pass_of<'b>(&'b self, (scenario, end): &'b (usize, PartitionEnd)) -> Option<Pass<'b>> {
-        let full = match &self.shared.plan.scenarios[*scenario].work {
+        let full = match &self.context.plan.scenarios[*scenario].work {
             Work::Consume(plan) if plan.from == From::Any => return None,
             Work::Consume(plan) => !plan.partial,
             _ => false,
@@ -348,11 +348,11 @@ impl Judging<'_> {
         found: &PartitionInputs<'_>,
         passes: &[Pass<'_>],
     ) -> bool {
-        let shared = self.shared;
-        if shared.stop.is_stopped() || shared.plan.audit == Some(false) {
+        let context = self.context;
+        if context.stop.is_stopped() || context.plan.audit == Some(false) {
             return false;
         }
-        if shared.plan.audit == Some(true) {
+        if context.plan.audit == Some(true) {
             return true;
         }
         // The reader that found it unreadable has already tried a fresh client.
@@ -364,9 +364,9 @@ impl Judging<'_> {
             return false;
         }
         let case = self.case(place, found, &[], passes);
-        shared.faults_ran()
+        context.faults_ran()
             || !self.found.crashed.is_empty()
-            || shared.broker_went_away()
+            || context.broker_went_away()
             || self.log_is_shorter(place)
             || passes.iter().any(|pass| pass.reads.resets() > 0)
             || case.acks_contradict()
@@ -390,7 +390,7 @@ impl Judging<'_> {
         let consumers = found
             .ends
             .iter()
-            .filter(|(scenario, _)| matches!(self.shared.plan.scenarios[*scenario].work, Work::Consume(_)));
+            .filter(|(scenario, _)| matches!(self.context.plan.scenarios[*scenario].work, Work::Consume(_)));
         consumers
             .map(|(scenario, end)| {
                 let (topic, partition) = end.reads.place();

@@ -34,20 +34,20 @@ impl Judging<'_> {
         passes: &[Pass<'_>],
     ) -> Option<PartitionRemovals<'b>> {
         let case = self.case(place, found, markers, passes);
-        if self.shared.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
+        if self.context.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
             return None;
         }
         let rules = *lock(&self.rules)
             .entry(place.0)
-            .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
+            .or_insert_with(|| Rules::of(self.context, self.topology, place.0));
         let logs = found.ids.iter().filter_map(|id| self.found.sent().get(id));
         // This needs memory for each run of records, so it is computed only if sizes matter.
-        let earlier = self.shared.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));
+        let earlier = self.context.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));
         let markers: Vec<Marker> = markers.iter().copied().chain(earlier).collect();
         let contents =
             if rules.counts_bytes() { Contents::of(logs, &markers, passes) } else { Contents::default() };
         let rules = (rules, contents);
-        Some(PartitionRemovals::of(self.shared, self.topology, self.found, &self.topics, place, rules))
+        Some(PartitionRemovals::of(self.context, self.topology, self.found, &self.topics, place, rules))
     }
 
     /// The scenarios whose acks a change of leader may have undone: those with `acks: 1`, unless the partition has had
@@ -59,7 +59,7 @@ impl Judging<'_> {
         matters: bool,
     ) -> LeadersAlone {
         let by_leader =
-            |scenario: &usize| self.shared.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
+            |scenario: &usize| self.context.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
         let streams = found.ids.iter().filter_map(|id| self.topology.streams.get(*id));
         let mut out: Vec<usize> = streams.map(|stream| stream.scenario).filter(by_leader).collect();
         out.sort_unstable();
@@ -93,10 +93,10 @@ impl Judging<'_> {
             let suspects = case.suspects(pass);
             let Some((from, to)) = suspects.range else { continue };
             let client = match pass.observer {
-                Observer::Reader(scenario) => self.shared.client_of(scenario),
-                Observer::Audit | Observer::Recheck => self.shared.client.clone(),
+                Observer::Reader(scenario) => self.context.client_of(scenario),
+                Observer::Audit | Observer::Recheck => self.context.client.clone(),
             };
-            let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
+            let until = self.until.min(Instant::now() + self.context.client.waits().recheck);
             let to = compacted.map_or(to, |removals| {
                 let end = removals.start_and_end(&client, until).map(|(_, end)| end - 1);
                 to.max(last_marker.max(end).unwrap_or(to))
@@ -104,7 +104,7 @@ impl Judging<'_> {
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
             let mut again = if gone {
-                reread.gone(self.shared)
+                reread.gone(self.context)
             } else {
                 self.read(&reread, |key, offset| {
                     if let Some(removals) = compacted {
@@ -114,7 +114,7 @@ impl Judging<'_> {
             };
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
-                self.shared.notes.add(Note::warning(format!(
+                self.context.notes.add(Note::warning(format!(
                     "partition {} of `{name}`: {} acked messages were not at their offsets when {} \
                     read, and re-reading offsets {from} to {to} failed ({}); messages that no \
                     reader found count as unread",
@@ -137,7 +137,7 @@ impl Judging<'_> {
     }
 
     pub(crate) fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> AuditResult {
-        let mut found = reread.read(self.shared, self.topology, on_key);
+        let mut found = reread.read(self.context, self.topology, on_key);
         settle(self.topology, self.found, &mut found.reads, self.times);
         found
     }

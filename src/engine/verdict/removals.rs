@@ -79,7 +79,7 @@ fn hash(key: &[u8]) -> u64 {
 /// One partition with missing messages.
 pub(crate) struct PartitionRemovals<'a> {
     pub(crate) rules: Rules,
-    shared: &'a RunContext,
+    context: &'a RunContext,
     topology: &'a Topology,
     found: &'a RunFindings,
     topic: usize,
@@ -96,25 +96,25 @@ pub(crate) struct PartitionRemovals<'a> {
 
 impl<'a> PartitionRemovals<'a> {
     pub(crate) fn of(
-        shared: &'a RunContext,
+        context: &'a RunContext,
         topology: &'a Topology,
         found: &'a RunFindings,
         topics: &TopicComparison<'_>,
         (topic, partition): (usize, Partition),
         (rules, contents): (Rules, Contents),
     ) -> Self {
-        let log = PartitionLog { reported: None, now_us: 0, contents, largest: largest(shared, topic) };
+        let log = PartitionLog { reported: None, now_us: 0, contents, largest: largest(context, topic) };
         Self {
             rules,
-            shared,
+            context,
             topology,
             found,
             topic,
             partition,
             log: RefCell::new(log),
             is_other_log: topics.created_again(&topology.topics[topic].name).is_some(),
-            since_us: match &shared.saved {
-                Some(saved) => saved.since_start_us(shared.clock.of_day(0)),
+            since_us: match &context.saved {
+                Some(saved) => saved.since_start_us(context.clock.of_day(0)),
                 None => Some(0),
             },
             keys: RefCell::default(),
@@ -126,9 +126,9 @@ impl<'a> PartitionRemovals<'a> {
     /// Requests the log's start and end from the broker, after everything was re-read, because the start
     /// moves forward.
     pub(crate) fn look_at_log(&self, until: Instant) {
-        let reported = self.start_and_end(&self.shared.client, until);
+        let reported = self.start_and_end(&self.context.client, until);
         let mut log = self.log.borrow_mut();
-        (log.reported, log.now_us) = (reported, self.of_sender(self.shared.clock.now_us()));
+        (log.reported, log.now_us) = (reported, self.of_sender(self.context.clock.now_us()));
     }
 
     /// The log's start and end, as the broker reports them to this client now.
@@ -137,7 +137,7 @@ impl<'a> PartitionRemovals<'a> {
         let waits = client.waits();
         let ask = || metadata::watermarks(client, name, self.partition, waits.ends);
         let mut reported = ask();
-        while reported.is_err() && Instant::now() < until && !self.shared.stop.is_stopped() {
+        while reported.is_err() && Instant::now() < until && !self.context.stop.is_stopped() {
             std::thread::sleep(waits.ask);
             reported = ask();
         }
@@ -202,19 +202,19 @@ impl<'a> PartitionRemovals<'a> {
         };
         let own = self.topology.streams.iter().filter(same).map(|(id, _)| id);
         let sent = own.filter_map(|id| self.found.sent().get(&id)).map(SentLog::sent).sum();
-        if let Some(saved) = &self.shared.saved {
+        if let Some(saved) = &self.context.saved {
             return saved::keys_of(saved, id, stream, sent);
         }
         let sender = Sender {
-            run: self.shared.run_tag,
-            run_id: &self.shared.run_id,
+            run: self.context.run_tag,
+            run_id: &self.context.run_id,
             scenario: stream.scenario,
             client: stream.client,
             stream: id,
             partitions: self.topology.topics[stream.topic].partitions,
             sent,
         };
-        match &self.shared.plan.scenarios.get(stream.scenario).ok_or(NoKeys::None)?.work {
+        match &self.context.plan.scenarios.get(stream.scenario).ok_or(NoKeys::None)?.work {
             Work::Produce(plan) => Keys::of_producer(&KeyRule::of(plan), &sender, self.partition),
             Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, self.partition),
             _ => Err(NoKeys::None),
@@ -269,18 +269,18 @@ impl fmt::Debug for PartitionRemovals<'_> {
 }
 
 /// The maximum size of a record of the run's producers in this topic, in bytes.
-fn largest(shared: &RunContext, topic: usize) -> u64 {
-    let of_topic = |name| shared.topic_index(name) == Some(topic);
-    let sizes = shared.plan.scenarios.iter().filter_map(|scenario| match &scenario.work {
+fn largest(context: &RunContext, topic: usize) -> u64 {
+    let of_topic = |name| context.topic_index(name) == Some(topic);
+    let sizes = context.plan.scenarios.iter().filter_map(|scenario| match &scenario.work {
         Work::Produce(plan) if of_topic(&plan.topic) => {
-            Some(longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
+            Some(longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
         }
         Work::Roundtrip(plan) if of_topic(&plan.topic) => {
-            Some(longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
+            Some(longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
         }
         _ => None,
     });
-    let sizes = match &shared.saved {
+    let sizes = match &context.saved {
         Some(saved) => saved.largest(topic),
         None => sizes.max(),
     };
@@ -289,7 +289,7 @@ fn largest(shared: &RunContext, topic: usize) -> u64 {
 
 /// Notes messages that were removed after they were read, which are verified.
 pub(crate) fn note_removed(
-    shared: &RunContext,
+    context: &RunContext,
     topology: &Topology,
     judged: &BTreeMap<(usize, Partition), Judged>,
     rules: &HashMap<usize, Rules>,
@@ -299,7 +299,7 @@ pub(crate) fn note_removed(
         let removed: u64 = of_topic.map(|(_, judged)| judged.removed_later).sum();
         if let Some(rules) = rules.get(&topic).filter(|_| removed > 0) {
             let messages = if removed == 1 { "message was" } else { "messages were" };
-            shared.notes.add(Note::hint(format!(
+            context.notes.add(Note::hint(format!(
                 "`{}`: {} verified {messages} removed after the read, by {}",
                 state.name,
                 thousands(removed),

@@ -19,24 +19,24 @@ pub(crate) enum Rules {
 
 impl Rules {
     /// For a topic, by its index in the run.
-    pub(crate) fn of(shared: &RunContext, topology: &Topology, topic: usize) -> Self {
-        if shared.client.is_embedded() {
+    pub(crate) fn of(context: &RunContext, topology: &Topology, topic: usize) -> Self {
+        if context.client.is_embedded() {
             return Self::Embedded;
         }
         let state = &topology.topics[topic];
-        let until = Instant::now() + shared.client.waits().answer;
-        match probe::topic_settings(&shared.client, &state.name, until) {
+        let until = Instant::now() + context.client.waits().answer;
+        match probe::topic_settings(&context.client, &state.name, until) {
             Ok(settings) => Self::Known(settings),
             Err(why) if state.birth.is_some() => {
-                shared.notes.add(Note::hint(format!(
+                context.notes.add(Note::hint(format!(
                     "the broker does not report the settings of `{}` ({why}): kaf6 uses the file's \
                     `config` and Kafka's defaults to decide which records may be removed",
                     state.name
                 )));
-                Self::Known(TopicSettings::of_config(&shared.plan.topics[topic].config))
+                Self::Known(TopicSettings::of_config(&context.plan.topics[topic].config))
             }
             Err(why) => {
-                shared.notes.add(Note::warning(format!(
+                context.notes.add(Note::warning(format!(
                     "the settings of `{}` are unknown ({why}): kaf6 cannot tell whether retention \
                     or compaction explains missing records",
                     state.name

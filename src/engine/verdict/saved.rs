@@ -24,12 +24,12 @@ use crate::scenario::Template;
 
 /// The ledger of this run.
 pub(crate) fn save(
-    shared: &RunContext,
+    context: &RunContext,
     topology: &Topology,
     found: &RunFindings,
     topics: &TopicComparison<'_>,
 ) -> Saved {
-    let plan = &shared.plan;
+    let plan = &context.plan;
     let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
     let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
     let streams = topology.streams.iter().filter_map(|(id, info)| {
@@ -37,36 +37,36 @@ pub(crate) fn save(
         let scenario = senders.iter().position(|sender| *sender == info.scenario)?;
         Some(SavedStream::new(id, &StreamInfo { scenario, ..info.clone() }, found.sent().get(&id)?))
     });
-    let saved_topic = |topic| saved_topic(shared, topology, topic, found, topics);
+    let saved_topic = |topic| saved_topic(context, topology, topic, found, topics);
     Saved {
         ledger_version: SAVED_VERSION,
-        run_id: shared.run_id.clone(),
+        run_id: context.run_id.clone(),
         name: plan.name.clone(),
-        run_tag: shared.run_tag.bits(),
+        run_tag: context.run_tag.bits(),
         profile: plan.profile.clone(),
         brokers: match &plan.target {
-            Target::Brokers(_) => shared.brokers(),
+            Target::Brokers(_) => context.brokers(),
             // These brokers end with the run.
             Target::Embedded | Target::Cluster => Vec::new(),
         },
         source_path: plan.source.path.display().to_string(),
         source: plan.secrets.hide(&plan.source.text).into_owned(),
-        zero_us: Some(shared.clock.of_day(0)).filter(|_| !shared.clock.was_set()),
+        zero_us: Some(context.clock.of_day(0)).filter(|_| !context.clock.was_set()),
         topics: (0..topology.topics.len()).map(saved_topic).collect(),
-        producers: senders.iter().filter_map(|index| saved_producer(plan, *index, &shared.run_id)).collect(),
+        producers: senders.iter().filter_map(|index| saved_producer(plan, *index, &context.run_id)).collect(),
         streams: streams.collect(),
     }
 }
 
 fn saved_topic(
-    shared: &RunContext,
+    context: &RunContext,
     topology: &Topology,
     topic: usize,
     found: &RunFindings,
     topics: &TopicComparison<'_>,
 ) -> SavedTopic {
     let state = &topology.topics[topic];
-    let [at_start, at_end] = if shared.client.is_embedded() || shared.stop.is_stopped() {
+    let [at_start, at_end] = if context.client.is_embedded() || context.stop.is_stopped() {
         [None, None]
     } else {
         topics
@@ -82,7 +82,7 @@ fn saved_topic(
         partitions: state.partitions,
         one_log: match at_end {
             Some(_) => topics.is_one_log(&state.name),
-            None => !execs_ran(shared),
+            None => !execs_ran(context),
         },
         at_start,
         at_end,
@@ -139,12 +139,12 @@ impl EarlierPartition {
 /// The earlier run in one partition. `leaders_alone` are the scenarios whose acks a change of leader may have
 /// undone since.
 pub(crate) fn earlier(
-    shared: &RunContext,
+    context: &RunContext,
     topics: &TopicComparison<'_>,
     place: (usize, Partition),
     leaders_alone: &[usize],
 ) -> Option<EarlierPartition> {
-    let saved = shared.saved.as_ref()?;
+    let saved = context.saved.as_ref()?;
     let topic = saved.topics.get(place.0)?;
     let had_one_leader = topic.had_one_leader(place.1);
     Some(EarlierPartition {
@@ -182,10 +182,10 @@ pub(crate) fn keys_of(saved: &Saved, id: StreamId, stream: &StreamInfo, sent: u6
 }
 
 /// Notes each topic that was recreated since the run that sent: its log was deleted.
-pub(crate) fn note_created_again(shared: &RunContext, topics: &TopicComparison<'_>) {
-    for name in shared.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
+pub(crate) fn note_created_again(context: &RunContext, topics: &TopicComparison<'_>) {
+    for name in context.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
         if let Some([then, now]) = topics.created_again(name) {
-            shared.notes.add(Note::warning(format!(
+            context.notes.add(Note::warning(format!(
                 "topic `{name}` was recreated since the run: its id was {then} and is {now}. The \
                 messages of the run were deleted with the old topic"
             )));
@@ -204,13 +204,13 @@ fn sent_by(topology: &Topology, scenario: usize) -> [u64; 4] {
 }
 
 /// Replaces a producer of a saved ledger.
-pub(crate) async fn producer(shared: &RunContext, setup: &Setup, index: usize) -> ScenarioOutcome {
+pub(crate) async fn producer(context: &RunContext, setup: &Setup, index: usize) -> ScenarioOutcome {
     let topology = match setup.ready().await {
         Ok(topology) => topology,
         Err(why) => return ScenarioOutcome::failed(why),
     };
     let [sent, acked, failed, unknown] = sent_by(topology, index);
-    let counters = &shared.live.metrics(index).counters;
+    let counters = &context.live.metrics(index).counters;
     for (counter, count) in [
         (&counters.sent, sent),
         (&counters.acked, acked),
@@ -219,6 +219,6 @@ pub(crate) async fn producer(shared: &RunContext, setup: &Setup, index: usize) -
     ] {
         counter.store(count, Ordering::Relaxed);
     }
-    let run = shared.saved.as_ref().map_or("", |saved| saved.run_id.as_str());
+    let run = context.saved.as_ref().map_or("", |saved| saved.run_id.as_str());
     ScenarioOutcome::of(ScenarioEnd::Done).because(format!("sent by run {run}; this run sent nothing"))
 }

@@ -5,9 +5,9 @@ use crate::kafka::CHECKS_CRCS;
 use crate::observe::Note;
 
 /// Notes that readers did not validate batch checksums, if they cannot.
-pub(crate) fn note_checksums(shared: &RunContext) {
+pub(crate) fn note_checksums(context: &RunContext) {
     if let Some(note) = checksums(CHECKS_CRCS) {
-        shared.notes.add(note);
+        context.notes.add(note);
     }
 }
 
@@ -21,12 +21,12 @@ fn checksums(checked: bool) -> Option<Note> {
 }
 
 /// Notes data that no broker reported at the start of the run or now, and how the run is judged without it.
-pub(crate) fn note_unknown(shared: &RunContext, what: &str, so: &str) {
-    let why = match shared.client.uses_sasl() {
+pub(crate) fn note_unknown(context: &RunContext, what: &str, so: &str) {
+    let why = match context.client.uses_sasl() {
         true => "kaf6's own requests do not support SASL",
         false => "no broker reported them both at the start of the run and now",
     };
-    shared.notes.add(Note::warning(format!("{what} are unknown ({why}): {so}")));
+    context.notes.add(Note::warning(format!("{what} are unknown ({why}): {so}")));
 }
 
 #[cfg(test)]

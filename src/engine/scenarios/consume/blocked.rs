@@ -116,7 +116,7 @@ impl<'a> Blocked<'a> {
         }
         let at = place.at(set);
         let name = &self.consumer.name;
-        if place.window.is_over(self.consumer.shared.plan.unreadable_after, now) {
+        if place.window.is_over(self.consumer.context.plan.unreadable_after, now) {
             self.prober.fresh(self.client, name, place.partition, at);
         } else if self.sasl {
             self.look_by_librdkafka(set, place, at, now);
@@ -145,7 +145,7 @@ impl<'a> Blocked<'a> {
             Err(why) => {
                 place.window.not_counted(now);
                 if matches!(why, NoFetch::Unknown(_)) {
-                    place.is_unknown(self.consumer.shared.clock.us(now), true);
+                    place.is_unknown(self.consumer.context.clock.us(now), true);
                 }
                 return None;
             }
@@ -185,7 +185,7 @@ impl<'a> Blocked<'a> {
     fn count(&self, place: &mut PartitionPosition, look: &BrokerAnswer, at: Offset, now: Instant) {
         let held_up = place.window.see(look, (at, place.wanted.unwrap_or(at)), now);
         if let (Some(stable), None) = (held_up, place.last_stable) {
-            self.consumer.shared.notes.add(Note::warning(format!(
+            self.consumer.context.notes.add(Note::warning(format!(
                 "partition {} of `{}`: an open transaction blocks the reader at offset {stable}, \
                 the last stable offset; with `isolation.level: read_committed` it cannot read any \
                 further",
@@ -216,14 +216,14 @@ impl<'a> Blocked<'a> {
             }
             Fresh::Unreached => place.window.not_counted(now),
             Fresh::Nothing => {
-                let clock = &self.consumer.shared.clock;
+                let clock = &self.consumer.context.clock;
                 let unreadable = Unreadable {
                     from: at,
                     answers: place.window.answers(),
                     since_us: clock.us(place.window.since),
                     until_us: clock.us(now),
                 };
-                self.consumer.shared.notes.add(Note::error(format!(
+                self.consumer.context.notes.add(Note::error(format!(
                     "partition {} of `{}`: a reachable broker returned no record from offset {at} \
                     on for {:.1} s ({}), neither to the reader nor to a fresh client",
                     place.partition,
@@ -246,7 +246,7 @@ impl<'a> Blocked<'a> {
         partitions: &[Partition],
         now: Instant,
     ) {
-        let now_us = self.consumer.shared.clock.us(now);
+        let now_us = self.consumer.context.clock.us(now);
         for place in places.iter_mut().filter(|place| !place.over) {
             let Some(unknown) = &mut place.unknown else { continue };
             if !partitions.contains(&place.partition) {
@@ -254,12 +254,12 @@ impl<'a> Blocked<'a> {
                 self.consumer.tell_unknown();
                 // For a run, the file limits the reader's time. For `kaf6 verify`, it is one hour, which the user did
                 // not choose.
-                let shared = &self.consumer.shared;
-                place.over = shared.saved.is_some() && place.is_gone(shared.plan.unreadable_after, now);
+                let context = &self.consumer.context;
+                place.over = context.saved.is_some() && place.is_gone(context.plan.unreadable_after, now);
                 continue;
             }
             if unknown.confirmed {
-                self.consumer.shared.notes.add(Note::warning(format!(
+                self.consumer.context.notes.add(Note::warning(format!(
                     "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its \
                     reader continued then",
                     place.partition,

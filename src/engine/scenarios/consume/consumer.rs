@@ -20,7 +20,7 @@ pub(super) enum End {
 
 /// State that the threads of one consumer share.
 pub(super) struct Consumer {
-    pub(super) shared: Arc<RunContext>,
+    pub(super) context: Arc<RunContext>,
     pub(super) end_markers: EndMarkers,
     pub(super) index: usize,
     pub(super) topology: Arc<Topology>,
@@ -45,9 +45,9 @@ impl Consumer {
     /// Tells the user once that the reader waits for an unknown partition.
     pub(super) fn tell_unknown(&self) {
         if !self.unknown_told.swap(true, Ordering::Relaxed) {
-            let reader = &self.shared.plan.scenarios[self.index].name;
-            self.shared.live.say(format!(
-                "{reader}: the broker is reachable, but does not know all partitions of `{}`; waiting for them",
+            let reader = &self.context.plan.scenarios[self.index].name;
+            self.context.live.say(format!(
+                "{reader}: the broker can be reached and does not know all partitions of `{}`; waiting for them",
                 self.name
             ));
         }

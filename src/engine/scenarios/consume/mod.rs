@@ -42,20 +42,20 @@ const LIVE: usize = 64;
 const GROUP: usize = 32;
 
 pub(crate) async fn run(
-    shared: &Arc<RunContext>,
+    context: &Arc<RunContext>,
     setup: &Setup,
     index: usize,
     end_markers: &EndMarkers,
 ) -> ScenarioOutcome {
-    let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
+    let Work::Consume(plan) = &context.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a consumer");
     };
-    let deadline = shared.deadline(index);
-    let (topology, topic) = match topic_of(shared, setup, index, plan, deadline).await {
+    let deadline = context.deadline(index);
+    let (topology, topic) = match topic_of(context, setup, index, plan, deadline).await {
         Ok(found) => found,
         Err(Some(why)) => return ScenarioOutcome::failed(why),
-        Err(None) if shared.stop.is_stopped() => return ScenarioOutcome::of(cut(&shared.stop)),
-        Err(None) => return out_of_time(shared, index),
+        Err(None) if context.stop.is_stopped() => return ScenarioOutcome::of(cut(&context.stop)),
+        Err(None) => return out_of_time(context, index),
     };
     let state = &topology.topics[topic];
     let partitions: Vec<Partition> = match plan.partition {
@@ -66,11 +66,11 @@ pub(crate) async fn run(
             ));
         }
         Some(partition) => vec![partition],
-        None if plan.readback => shared.left_of(plan, state.partitions).collect(),
+        None if plan.readback => context.left_of(plan, state.partitions).collect(),
         None => (0..state.partitions).collect(),
     };
     let consumer = Arc::new(Consumer {
-        shared: Arc::clone(shared),
+        context: Arc::clone(context),
         end_markers: end_markers.clone(),
         index,
         topic,
@@ -92,21 +92,21 @@ pub(crate) async fn run(
     let uuids = (consumer.compared.load(Ordering::Relaxed), consumer.wrong.load(Ordering::Relaxed));
     let outcome = match (failed, end) {
         (Some(why), _) => ScenarioOutcome::failed(why),
-        _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
+        _ if context.stop.is_stopped() => ScenarioOutcome::of(cut(&context.stop)),
         (None, End::Done) => ScenarioOutcome::of(ScenarioEnd::Done),
         (None, End::Idle) => ScenarioOutcome::of(ScenarioEnd::Idle).because(format!(
             "received nothing more within {}",
             crate::units::Duration::from(plan.idle_timeout)
         )),
-        (None, End::Timeout) => out_of_time(shared, index),
+        (None, End::Timeout) => out_of_time(context, index),
     };
     ScenarioOutcome { uuids: Some(uuids), ends, ..outcome }
 }
 
-fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
+fn out_of_time(context: &RunContext, index: usize) -> ScenarioOutcome {
     ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
         "timed out after {}, before the end of the log",
-        crate::units::Duration::from(shared.plan.scenarios[index].timeout)
+        crate::units::Duration::from(context.plan.scenarios[index].timeout)
     ))
 }
 
@@ -117,20 +117,20 @@ fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
 ///
 /// The reason why it cannot work; `None` if it timed out, or the run was stopped first.
 async fn topic_of(
-    shared: &Arc<RunContext>,
+    context: &Arc<RunContext>,
     setup: &Setup,
     index: usize,
     plan: &ConsumePlan,
     deadline: Instant,
 ) -> Result<(Arc<Topology>, usize), Option<String>> {
-    let producers = end_marker::producers_of(&shared.plan, index);
-    let mut waiting: Vec<_> = producers.into_iter().map(|it| Box::pin(shared.states[it].begun())).collect();
+    let producers = end_marker::producers_of(&context.plan, index);
+    let mut waiting: Vec<_> = producers.into_iter().map(|it| Box::pin(context.states[it].begun())).collect();
     loop {
         if setup.topology().is_none() && !waiting.is_empty() {
             tokio::select! {
                 biased;
                 (.., others) = select_all(std::mem::take(&mut waiting)) => waiting = others,
-                () = shared.stop.stopped() => return Err(None),
+                () = context.stop.stopped() => return Err(None),
                 () = tokio::time::sleep_until(deadline.into()) => return Err(None),
             }
         }
@@ -162,9 +162,9 @@ struct ReadPlan<'a> {
 impl ReadPlan<'_> {
     /// Reads these partitions in parallel, on the consumer's threads.
     async fn read(&self, partitions: Vec<Partition>) -> GroupEnd {
-        let shared = &self.consumer.shared;
+        let context = &self.consumer.context;
         let threads = usize::try_from(self.plan.clients).unwrap_or(1).clamp(1, partitions.len());
-        let readers = shared.readers(&self.consumer.topology).max(1);
+        let readers = context.readers(&self.consumer.topology).max(1);
         let mut tasks = Vec::new();
         let mut opened = Vec::new();
         for thread in 0..threads {
@@ -205,17 +205,17 @@ impl ReadPlan<'_> {
 
     /// Reads many partitions in groups, after all their producers and all faults have ended.
     async fn one_after_another(&self, partitions: &[Partition]) -> GroupEnd {
-        let shared = &self.consumer.shared;
+        let context = &self.consumer.context;
         tokio::select! {
             biased;
-            () = shared.stop.stopped() => {}
+            () = context.stop.stopped() => {}
             () = tokio::time::sleep_until(self.deadline.into()) => {}
             () = self.end_markers.settled(self.consumer.index) => {}
         }
         let mut out = GroupEnd::default();
         for (number, group) in partitions.chunks(GROUP).enumerate() {
             let late = Instant::now() >= self.deadline;
-            if late || shared.stop.is_stopped() {
+            if late || context.stop.is_stopped() {
                 for partition in &partitions[number * GROUP..] {
                     let unread = PartitionPosition::new(self.consumer, *partition, 0, None);
                     out.ends.push(unread.end(self.consumer));

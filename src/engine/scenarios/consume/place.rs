@@ -93,12 +93,13 @@ impl PartitionPosition {
     ) -> Self {
         let now = Instant::now();
         let end = marks.map(|(_, end)| end);
-        // Records in the log were sent before this reader started, so their age says nothing about the broker.
-        let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.shared.clock.now_us());
+        // What is in the log now was sent before this reader started, so its age says nothing about the
+        // broker.
+        let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.context.clock.now_us());
         Self {
             partition,
             start,
-            reads: PartitionReads::new(consumer.shared.run_tag, consumer.topic, partition),
+            reads: PartitionReads::new(consumer.context.run_tag, consumer.topic, partition),
             low: marks.map_or(start, |(low, _)| low.max(start)),
             end_at_start: end,
             caught_up_us,
@@ -115,7 +116,7 @@ impl PartitionPosition {
             looked: now,
             still_since: now,
             still_told: false,
-            pace: ReadPace::new(start, consumer.shared.client.waits().still, now),
+            pace: ReadPace::new(start, consumer.context.client.waits().still, now),
             window: AnswerWindow::new(now),
             error: None,
             last_stable: None,
@@ -230,7 +231,7 @@ impl PartitionPosition {
         let (partition, name) = (self.partition, &consumer.name);
         for it in &self.refusals {
             let time = it.last.saturating_duration_since(it.first).as_secs_f64();
-            consumer.shared.notes.add(Note::warning(format!(
+            consumer.context.notes.add(Note::warning(format!(
                 "partition {partition} of `{name}`: the broker refused offset {} although its log \
                 ranges from {} to {} ({}); kaf6 retried ({} in {time:.1} s)",
                 it.offset,
@@ -242,7 +243,7 @@ impl PartitionPosition {
         }
         let gone = self.unknown.filter(|unknown| unknown.confirmed);
         if let Some(unknown) = gone {
-            consumer.shared.notes.add(Note::error(format!(
+            consumer.context.notes.add(Note::error(format!(
                 "partition {partition} of `{name}`: a reachable broker no longer knows it, from \
                 {:.1} s until its reader ended",
                 seconds(unknown.since_us)

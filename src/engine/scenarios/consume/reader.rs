@@ -50,7 +50,7 @@ impl ReadLoop<'_> {
         set: &mut ReaderSet,
         mut end_marker: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
     ) -> End {
-        let shared = Arc::clone(&self.consumer.shared);
+        let context = Arc::clone(&self.consumer.context);
         let mut state: Option<watch::Receiver<EndMarkerState>> = None;
         let mut decided = self.plan.from == From::Any;
         let mut blocked = Blocked::new(self.consumer, self.client);
@@ -59,9 +59,9 @@ impl ReadLoop<'_> {
                 self.drain(set);
             }
             let now = Instant::now();
-            self.recorder.turn(shared.clock.us(now));
+            self.recorder.turn(context.clock.us(now));
             if !self.limit_reached() {
-                self.backlog.look(&mut self.recorder, &self.places, set, shared.clock.us(now));
+                self.backlog.look(&mut self.recorder, &self.places, set, context.clock.us(now));
             }
             if !decided {
                 state = state.or_else(|| end_marker.try_recv().ok());
@@ -86,7 +86,7 @@ impl ReadLoop<'_> {
             if self.places.iter().all(|place| place.over) {
                 return End::Done;
             }
-            if shared.stop.is_stopped() {
+            if context.stop.is_stopped() {
                 return End::Done;
             }
             if now >= self.deadline {
@@ -121,7 +121,7 @@ impl ReadLoop<'_> {
 
     fn drain(&mut self, set: &mut ReaderSet) {
         let now = Instant::now();
-        let now_us = self.consumer.shared.clock.us(now);
+        let now_us = self.consumer.context.clock.us(now);
         let mut batch = DrainCounts::default();
         set.drain(BATCH, &mut |event| self.event(event, now, now_us, &mut batch));
         batch.hand_over(&mut self.recorder, now_us);
@@ -147,7 +147,7 @@ impl ReadLoop<'_> {
                 place.still_since = now;
                 self.touched = now;
                 sight::note_bad_batch(
-                    &self.consumer.shared,
+                    &self.consumer.context,
                     &self.consumer.name,
                     partition,
                     (from, to),
@@ -204,7 +204,7 @@ impl ReadLoop<'_> {
                     batch.received += 1;
                     batch.records += 1;
                     batch.bytes += bytes;
-                    let due = self.consumer.shared.clock.of_run(due_us);
+                    let due = self.consumer.context.clock.of_run(due_us);
                     if place.caught_up_us.is_some_and(|caught_up| due >= caught_up) {
                         self.recorder.latency(now_us, now_us.saturating_sub(due));
                     }
@@ -250,13 +250,13 @@ impl ReadLoop<'_> {
                 {onward} when its reader reached offset {from}; reading continues there{embedded}"
             )
         };
-        self.consumer.shared.notes.add(Note::warning(text));
+        self.consumer.context.notes.add(Note::warning(text));
     }
 
     /// Lets a blocked reader continue.
     fn go(&mut self, set: &mut ReaderSet, way: BlockedAction) {
         let now = Instant::now();
-        let now_us = self.consumer.shared.clock.us(now);
+        let now_us = self.consumer.context.clock.us(now);
         let mut batch = DrainCounts::default();
         let on = &mut |event: ReadEvent<'_>| self.event(event, now, now_us, &mut batch);
         match way {
@@ -352,7 +352,7 @@ impl ReadLoop<'_> {
         });
         if let Some((from, to)) = sent_back {
             self.reset(partition, from, to, true, why);
-            self.recorder.error(self.consumer.shared.clock.now_us(), "OFFSET_RESET");
+            self.recorder.error(self.consumer.context.clock.now_us(), "OFFSET_RESET");
         }
     }
 }

@@ -75,7 +75,7 @@ impl ReadPace {
         self.patient = set.be_patient(partition);
         self.failed += u32::from(!self.patient);
         if self.patient {
-            consumer.shared.notes.add(Note::hint(format!(
+            consumer.context.notes.add(Note::hint(format!(
                 "the reader of partition {partition} of `{}` got only {gained} records in {:.1} s, \
                 at offset {}: from then on, kaf6 waits up to 1 s for each response (`fetch.wait.max.ms`), because a broker with slow storage may return little or nothing",
                 consumer.name,
@@ -95,7 +95,7 @@ pub(super) fn note(
     waits: &Waits,
     found: &Result<FetchProbe, NoFetch>,
 ) {
-    let retried = |code: Code| consumer.shared.live.metrics(consumer.index).retried(&code.name());
+    let retried = |code: Code| consumer.context.live.metrics(consumer.index).retried(&code.name());
     let text = match found {
         Ok(probe) if !probe.code.is_none() => {
             retried(probe.code);
@@ -116,7 +116,7 @@ pub(super) fn note(
         ),
         Err(why) => format!("kaf6 could not find the cause: {why}"),
     };
-    consumer.shared.notes.add(Note::warning(format!(
+    consumer.context.notes.add(Note::warning(format!(
         "the reader of partition {partition} of `{}` made no progress for {} s at offset {at}: \
         {text}",
         consumer.name,

@@ -44,11 +44,11 @@ impl ReadTask {
         end_marker: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
     ) -> Result<(End, Vec<PartitionEnd>), String> {
         let consumer = Arc::clone(&self.consumer);
-        let shared = &consumer.shared;
-        let Work::Consume(plan) = &shared.plan.scenarios[consumer.index].work else {
+        let context = &consumer.context;
+        let Work::Consume(plan) = &context.plan.scenarios[consumer.index].work else {
             return Ok((End::Done, Vec::new()));
         };
-        let client = shared.client_of(consumer.index);
+        let client = context.client_of(consumer.index);
         let mut set = match self.open(&client, plan) {
             Ok(set) => set,
             Err(NotOpen::Unknown { since_us }) => {
@@ -57,7 +57,7 @@ impl ReadTask {
                     place.is_unknown(since_us, true);
                     place.end(&consumer)
                 };
-                let end = if shared.stop.is_stopped() { End::Done } else { End::Timeout };
+                let end = if context.stop.is_stopped() { End::Done } else { End::Timeout };
                 return Ok((end, self.partitions.iter().map(unknown).collect()));
             }
             Err(NotOpen::Failed(error)) => return Err(error.to_string()),
@@ -65,13 +65,13 @@ impl ReadTask {
         let places = self.partitions.iter().map(|p| self.place(&set, *p, plan.offset)).collect();
         let _ = open.send(());
         let topology = &consumer.topology;
-        let knows_acks = shared.plan.scenarios[consumer.index].work.knows_acks(&shared.plan);
+        let knows_acks = context.plan.scenarios[consumer.index].work.knows_acks(&context.plan);
         let mut reader = ReadLoop {
             consumer: &consumer,
             deadline: self.deadline,
             plan,
-            sight: RecordMatcher::of(shared, topology, consumer.topic),
-            recorder: Recorder::new(shared.live.metrics(consumer.index)),
+            sight: RecordMatcher::of(context, topology, consumer.topic),
+            recorder: Recorder::new(context.live.metrics(consumer.index)),
             places,
             client: &client,
             touched: Instant::now(),
@@ -90,7 +90,7 @@ impl ReadTask {
     /// Opens the readers. If they need the log's offsets and the broker does not know the topic, retries until the
     /// reader's timeout: a broker that has just started may not know its topics yet.
     fn open(&self, client: &kafka::Client, plan: &ConsumePlan) -> Result<ReaderSet, NotOpen> {
-        let shared = &self.consumer.shared;
+        let context = &self.consumer.context;
         let mut unknown_since = None;
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
@@ -110,10 +110,10 @@ impl ReadTask {
             if !error.code().is_some_and(Code::means_gone) {
                 return Err(NotOpen::Failed(error));
             }
-            let since_us = *unknown_since.get_or_insert(shared.clock.us(began));
+            let since_us = *unknown_since.get_or_insert(context.clock.us(began));
             let again = Instant::now() + client.waits().ask;
             while Instant::now() < again {
-                if shared.stop.is_stopped() || again >= self.deadline {
+                if context.stop.is_stopped() || again >= self.deadline {
                     return Err(NotOpen::Unknown { since_us });
                 }
                 std::thread::sleep(LOOK.min(client.waits().ask));
@@ -129,14 +129,14 @@ impl ReadTask {
         };
         if set.is_unknown(partition) {
             let mut place = PartitionPosition::new(consumer, partition, start, None);
-            place.is_unknown(consumer.shared.clock.now_us(), true);
+            place.is_unknown(consumer.context.clock.now_us(), true);
             return place;
         }
-        let marks = set.watermarks(partition, consumer.shared.client.waits().answer).ok();
-        if let (Some((low, _)), true) = (marks, consumer.shared.saved.is_some())
+        let marks = set.watermarks(partition, consumer.context.client.waits().answer).ok();
+        if let (Some((low, _)), true) = (marks, consumer.context.saved.is_some())
             && low > start
         {
-            consumer.shared.notes.add(Note::hint(format!(
+            consumer.context.notes.add(Note::hint(format!(
                 "the log of partition {partition} of `{}` begins at offset {low}: what lay before was removed",
                 consumer.name
             )));

@@ -25,8 +25,8 @@ const ONE_OF_MANY: Duration = Duration::from_secs(10);
 const SERIES: usize = 50;
 const POINTS: usize = 600;
 
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPlan) -> ScenarioOutcome {
-    let deadline = shared.deadline(index);
+pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsPlan) -> ScenarioOutcome {
+    let deadline = context.deadline(index);
     let mut seen = ScrapeSeen {
         series: plan
             .contains
@@ -38,9 +38,9 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
     let ended = loop {
         let began = Instant::now();
         let task = Request {
-            shared: Arc::clone(shared),
+            context: Arc::clone(context),
             index,
-            url: shared.resolve(&plan.url),
+            url: context.resolve(&plan.url),
             is_own: plan.url.has_service(),
             wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
             // A request that starts in time gets its full timeout. Otherwise, the last one would fail because the
@@ -55,22 +55,20 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
         }
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
-            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(&shared.stop) } else { ScenarioEnd::Done },
+            () = context.stop.background_ends() => break if context.stop.is_stopped() { cut(&context.stop) } else { ScenarioEnd::Done },
         }
     };
     if seen.cut > 0 {
-        shared.notes.add(Note::warning(format!(
+        context.notes.add(Note::warning(format!(
             "{} of {} responses to `{}` are longer than 16 MiB; kaf6 did not read the rest of them",
-            thousands(seen.cut),
-            thousands(seen.requests),
-            shared.plan.scenarios[index].name
+            seen.cut, seen.requests, context.plan.scenarios[index].name
         )));
     }
     ScenarioOutcome { ended: Some(ended), scrape: Some(seen), ..ScenarioOutcome::default() }
 }
 
 struct Request {
-    shared: Arc<RunContext>,
+    context: Arc<RunContext>,
     index: usize,
     url: String,
     is_own: bool,
@@ -80,7 +78,7 @@ struct Request {
 
 impl Request {
     fn ask(self, mut seen: ScrapeSeen) -> ScrapeSeen {
-        let metrics = self.shared.live.metrics(self.index);
+        let metrics = self.context.live.metrics(self.index);
         let mut recorder = Recorder::new(metrics);
         let began = Instant::now();
         seen.requests += 1;
@@ -88,7 +86,7 @@ impl Request {
         match http::get(&self.url, self.is_own, self.timeout) {
             Ok(answer) => {
                 let (status, body) = (answer.status, &answer.body);
-                let now_us = self.shared.clock.now_us();
+                let now_us = self.context.clock.now_us();
                 seen.last_status = Some(status);
                 seen.last_bytes = body.len();
                 seen.with_body += u64::from(!body.trim().is_empty());
@@ -105,7 +103,7 @@ impl Request {
                 self.series(&answer, &mut seen);
             }
             Err(error) => {
-                metrics.error(self.shared.clock.now_us(), "HTTP");
+                metrics.error(self.context.clock.now_us(), "HTTP");
                 seen.last_error = Some(error);
             }
         }
@@ -114,7 +112,7 @@ impl Request {
 
     /// Extracts the expected series from a metrics page.
     fn series(&self, answer: &http::Response, seen: &mut ScrapeSeen) {
-        let at = self.shared.clock.elapsed();
+        let at = self.context.clock.elapsed();
         seen.cut += u64::from(answer.cut);
         let points = &mut seen.points;
         let found = look_for(&answer.body, &self.wanted, |name, value| keep(points, name, at, value));

@@ -84,7 +84,7 @@ impl<'a> ProduceClient<'a> {
             plan,
             first,
             started_us,
-            recorder: Recorder::new(task.shared.live.metrics(task.index)),
+            recorder: Recorder::new(task.context.live.metrics(task.index)),
             booking: Booking::new(partitions, plan.idempotence, task.highest.clone()),
             in_flight: 0,
             budget,
@@ -145,9 +145,9 @@ impl<'a> ProduceClient<'a> {
     /// Sends everything that becomes due, until nothing is left. Returns whether that was in time. Some messages may
     /// still be staged.
     pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
-        let shared = Arc::clone(&self.task.shared);
+        let context = Arc::clone(&self.task.context);
         let mut maker = Maker::new(
-            (&shared.run_id, shared.plan.seed),
+            (&context.run_id, context.plan.seed),
             self.task.client,
             (self.plan.key.as_ref(), &self.plan.headers, &self.plan.value),
         );
@@ -162,13 +162,13 @@ impl<'a> ProduceClient<'a> {
             if open_loop || unpolled % SENDS_A_LOOK == 0 {
                 now = Instant::now();
             }
-            if shared.stop.is_stopped() || self.given_up {
+            if context.stop.is_stopped() || self.given_up {
                 return true;
             }
             if now >= self.task.deadline {
-                return self.due(self.sent, shared.clock.us(now)).is_none() && producer.staged() == 0;
+                return self.due(self.sent, context.clock.us(now)).is_none() && producer.staged() == 0;
             }
-            let now_us = shared.clock.us(now);
+            let now_us = context.clock.us(now);
             let Some(due_us) = self.due(self.sent, now_us) else { return true };
             if due_us > now_us {
                 let wait = Duration::from_micros(due_us - now_us);
@@ -184,7 +184,7 @@ impl<'a> ProduceClient<'a> {
             };
             let Some(bytes) = sent else {
                 self.poll(producer, LOOK);
-                blocked_until = shared.clock.now_us();
+                blocked_until = context.clock.now_us();
                 (unpolled, unpolled_bytes) = (0, 0);
                 continue;
             };
@@ -210,13 +210,13 @@ impl<'a> ProduceClient<'a> {
         mine: u64,
         (due_us, now_us): (u64, u64),
     ) -> Option<u64> {
-        let shared = &self.task.shared;
+        let context = &self.task.context;
         let mut order = Order {
             kind: RecordKind::Message,
-            identity: Identity { run: shared.run_tag, stream: self.first, seq: 0 },
+            identity: Identity { run: context.run_tag, stream: self.first, seq: 0 },
             number: self.number(mine),
             partition: 0,
-            due_us: shared.clock.of_day(due_us),
+            due_us: context.clock.of_day(due_us),
         };
         let key = match self.plan.partition {
             Partitioning::ByKey => maker.hashed_key(&order, self.task.index),
@@ -263,7 +263,7 @@ impl<'a> ProduceClient<'a> {
         let bytes = self.booking.refused(tag);
         self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
         self.open = self.open.saturating_sub(1);
-        let now_us = self.task.shared.clock.now_us();
+        let now_us = self.task.context.clock.now_us();
         self.recorder.metrics().counters.failed.fetch_add(1, Ordering::Relaxed);
         self.recorder.failed(now_us, 1);
         self.recorder.error(now_us, &code.name());
@@ -315,9 +315,9 @@ impl<'a> ProduceClient<'a> {
         take(producer, &mut |delivery| booking.push(&delivery));
         let events = producer.events();
         Booking::count_retries(self.recorder.metrics(), &events);
-        booking.see(events, |at| self.task.shared.clock.us(at));
+        booking.see(events, |at| self.task.context.clock.us(at));
         self.given_up |= self.plan.idempotence && producer.fatal().is_some();
-        let now_us = self.task.shared.clock.now_us();
+        let now_us = self.task.context.clock.now_us();
         self.recorder.turn(now_us);
         self.book();
         self.tell(now_us);
@@ -327,7 +327,7 @@ impl<'a> ProduceClient<'a> {
         if !self.booking.has_ended() {
             return;
         }
-        let now_us = self.task.shared.clock.now_us();
+        let now_us = self.task.context.clock.now_us();
         let (mut acked, mut failed, mut unknown, mut acked_bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
         let Self { booking, recorder, in_flight, open, .. } = self;
         booking.book(now_us, |it| {
@@ -377,9 +377,9 @@ impl<'a> ProduceClient<'a> {
         let mut until = self.task.deadline;
         let mut noticed = false;
         loop {
-            if (self.task.shared.stop.is_stopped() || self.given_up) && !noticed {
+            if (self.task.context.stop.is_stopped() || self.given_up) && !noticed {
                 noticed = true;
-                until = until.min(Instant::now() + self.task.shared.client.waits().late_acks);
+                until = until.min(Instant::now() + self.task.context.client.waits().late_acks);
             }
             if noticed {
                 producer.unstage(&mut |tag| self.take_back(tag));
@@ -401,7 +401,7 @@ impl<'a> ProduceClient<'a> {
         let fatal = producer.fatal();
         let booking = &mut self.booking;
         let events = producer.close(deadline, &mut |delivery| booking.push(&delivery));
-        booking.see(events, |at| self.task.shared.clock.us(at));
+        booking.see(events, |at| self.task.context.clock.us(at));
         self.book();
         Closed { logs: self.booking.into_logs().collect(), fatal }
     }

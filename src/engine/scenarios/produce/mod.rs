@@ -30,8 +30,8 @@ use crate::ledger::SentLog;
 use crate::observe::{Note, ScenarioEnd};
 use crate::plan::{Acks, Partitioning, ProducePlan, Work};
 
-pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
-    let Work::Produce(plan) = &shared.plan.scenarios[index].work else {
+pub(crate) async fn run(context: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
+    let Work::Produce(plan) = &context.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a producer");
     };
     let (topology, topic) = match setup.topic(&plan.topic).await {
@@ -47,16 +47,16 @@ pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -
             state.name, state.partitions
         ));
     }
-    let deadline = shared.deadline(index);
+    let deadline = context.deadline(index);
     // The wait for the first ack starts when its clients connect.
     if plan.acks != Acks::None {
-        shared.live.metrics(index).waits(shared.clock.now_us());
+        context.live.metrics(index).waits(context.clock.now_us());
     }
     let gate = Arc::new(Gate::new(plan.clients));
     let clients: Vec<_> = (0..plan.clients)
         .map(|client| {
             let task = ProduceTask {
-                shared: Arc::clone(shared),
+                context: Arc::clone(context),
                 index,
                 client,
                 first: topology.first.get(&(index, client)).copied(),
@@ -81,15 +81,15 @@ pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -
             Err(error) => failed = Some(error.to_string()),
         }
     }
-    note_counts(shared, index);
-    note_pile_up(shared, index, plan, state.partitions);
+    note_counts(context, index);
+    note_pile_up(context, index, plan, state.partitions);
     let outcome = match (failed, fatal) {
         (Some(error), _) => ScenarioOutcome::failed(error),
-        (None, Some(fatal)) => given_up(shared, index, &fatal),
-        _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
+        (None, Some(fatal)) => given_up(context, index, &fatal),
+        _ if context.stop.is_stopped() => ScenarioOutcome::of(cut(&context.stop)),
         _ if timed_out => ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
             "not all messages were sent and acked within {}",
-            crate::units::Duration::from(shared.plan.scenarios[index].timeout)
+            crate::units::Duration::from(context.plan.scenarios[index].timeout)
         )),
         _ => ScenarioOutcome::of(ScenarioEnd::Done),
     };
@@ -97,13 +97,13 @@ pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -
 }
 
 /// Notes significant lateness of the load generator, and messages that were not acked.
-fn note_counts(shared: &RunContext, index: usize) {
-    let scenario = &shared.plan.scenarios[index];
-    let counts = shared.live.metrics(index).snapshot();
+fn note_counts(context: &RunContext, index: usize) {
+    let scenario = &context.plan.scenarios[index];
+    let counts = context.live.metrics(index).snapshot();
     if let Some(late) = counts.late.quantile_ms(0.99)
         && late > 5.0
     {
-        shared.notes.add(Note::warning(format!(
+        context.notes.add(Note::warning(format!(
             "the load generator sent messages of `{}` late (99th percentile {late:.1} ms): this \
             machine is too busy for the rate, and latencies include that delay",
             scenario.name
@@ -111,7 +111,7 @@ fn note_counts(shared: &RunContext, index: usize) {
     }
     // With `acks: 0`, the account reports how many messages were found.
     if counts.failed + counts.unknown > 0 && scenario.work.is_acked() {
-        shared.notes.add(Note::warning(format!(
+        context.notes.add(Note::warning(format!(
             "`{}`: {} messages failed and {} are unknown (they may or may not be in the log); \
             `acked` includes neither",
             scenario.name, counts.failed, counts.unknown
@@ -120,19 +120,19 @@ fn note_counts(shared: &RunContext, index: usize) {
 }
 
 /// Notes that unacked messages accumulated during a run with a rate.
-fn note_pile_up(shared: &RunContext, index: usize, plan: &ProducePlan, partitions: Partition) {
+fn note_pile_up(context: &RunContext, index: usize, plan: &ProducePlan, partitions: Partition) {
     if plan.schedule.is_none() || plan.acks == Acks::None {
         return;
     }
-    let Some(found) = PileUp::of(&shared.live.metrics(index).snapshot()) else { return };
+    let Some(found) = PileUp::of(&context.live.metrics(index).snapshot()) else { return };
     let partitions = match plan.partition {
         Partitioning::Fixed(_) => 1,
         Partitioning::ByKey | Partitioning::RoundRobin => u64::from(partitions.unsigned_abs().max(1)),
     };
-    let linger = shared.client_of(index).property("linger.ms").and_then(|ms| ms.parse().ok());
+    let linger = context.client_of(index).property("linger.ms").and_then(|ms| ms.parse().ok());
     let linger = linger.map_or_else(|| own_linger(plan), Duration::from_millis);
-    let name = &shared.plan.scenarios[index].name;
-    shared.notes.add(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
+    let name = &context.plan.scenarios[index].name;
+    context.notes.add(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
 }
 
 /// How long a client waits to fill a batch, if the file does not define it.
@@ -150,9 +150,9 @@ struct ProduceEnd {
 
 impl ProduceTask {
     fn run(self) -> Result<ProduceEnd, kafka::Error> {
-        let shared = Arc::clone(&self.shared);
+        let context = Arc::clone(&self.context);
         let done = |in_time| ProduceEnd { in_time, fatal: None, sent: HashMap::new() };
-        let Work::Produce(plan) = &shared.plan.scenarios[self.index].work else { return Ok(done(true)) };
+        let Work::Produce(plan) = &context.plan.scenarios[self.index].work else { return Ok(done(true)) };
         let Some(first) = self.first else { return Ok(done(false)) };
         let budget = plan.max_in_flight / u64::from(plan.clients);
         let options = ProducerOptions {
@@ -162,22 +162,22 @@ impl ProduceTask {
             // librdkafka's own limit is only a fallback for the client's limit.
             queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
-            longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+            longest_message: longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
             linger: own_linger(plan),
             ..ProducerOptions::new(self.topic.as_str())
         };
         let opened = self.open(&options);
-        let started_us = self.gate.pass(|| shared.clock.now_us());
+        let started_us = self.gate.pass(|| context.clock.now_us());
         let mut producer = opened?;
-        let metrics = shared.live.metrics(self.index);
+        let metrics = context.live.metrics(self.index);
         if plan.schedule.as_ref().and_then(|schedule| schedule.due(0)).is_some_and(|due| !due.is_zero()) {
             metrics.rests(started_us);
         }
         let mut client = ProduceClient::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
-        metrics.sent_all(shared.clock.now_us());
+        metrics.sent_all(context.clock.now_us());
         let in_time = client.settle(&mut producer) && in_time;
-        let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
+        let closed = client.close(producer, Instant::now() + context.client.waits().late_acks);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
         let sent = closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)).collect();
         Ok(ProduceEnd { in_time, fatal: closed.fatal, sent })
@@ -188,14 +188,14 @@ impl ProduceTask {
     /// A producer that has its partitions' metadata, so that its first message does not include the time to
     /// connect.
     fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
-        let shared = &self.shared;
-        let mut producer = Producer::open(&shared.client_of(self.index), options)?;
-        let timeout =
-            shared.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
-        if let Err(error) = producer.warm_up(timeout) {
+        let context = &self.context;
+        let mut producer = Producer::open(&context.client_of(self.index), options)?;
+        let bound =
+            context.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
+        if let Err(error) = producer.warm_up(bound) {
             // The producer retries automatically. Its messages wait, and their latency includes it.
             let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);
-            shared.live.metrics(self.index).error(shared.clock.now_us(), &code);
+            context.live.metrics(self.index).error(context.clock.now_us(), &code);
         }
         Ok(producer)
     }

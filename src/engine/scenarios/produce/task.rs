@@ -9,7 +9,7 @@ use crate::engine::messages::booking::HighestAcks;
 use crate::ids::StreamId;
 
 pub(super) struct ProduceTask {
-    pub(super) shared: Arc<RunContext>,
+    pub(super) context: Arc<RunContext>,
     pub(super) index: usize,
     pub(super) client: u32,
     /// Its first stream.

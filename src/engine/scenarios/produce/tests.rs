@@ -35,7 +35,7 @@ struct Came {
 }
 
 /// The context of a run with these lines of a scenario file against this broker.
-fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
+fn context(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
     let plan = plan::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
     let live = Arc::new(RunProgress::new(&plan));
@@ -50,13 +50,13 @@ async fn run(scenario: &str, codes: &[i32]) -> Came {
     let lines = format!(
         "client: {{properties: {{batch.num.messages: 1}}}}\ntopics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}"
     );
-    let shared = shared(&embedded, &lines);
+    let context = context(&embedded, &lines);
     embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
     let outcome = match scenario.contains("roundtrip") {
-        true => roundtrip::run(&shared, &Setup::new(&shared), 0).await,
-        false => produce::run(&shared, &Setup::new(&shared), 0).await,
+        true => roundtrip::run(&context, &Setup::new(&context), 0).await,
+        false => produce::run(&context, &Setup::new(&context), 0).await,
     };
-    let counters = &shared.live.metrics(0).counters;
+    let counters = &context.live.metrics(0).counters;
     let counts = [&counters.sent, &counters.acked, &counters.failed, &counters.unknown, &counters.received];
     let mut logs: Vec<SentLog> = outcome.sent.into_values().collect();
     assert_eq!(logs.len(), 1);
@@ -137,25 +137,25 @@ async fn a_producer_that_has_no_time_left_says_so() {
 
 /// Reads the keys of a partition by stream and sequence, and compares each with the key that is rendered
 /// again: from the plan, and from the saved ledger.
-fn compare_keys(shared: &RunContext, partition: Partition, found: &RunFindings) -> usize {
+fn compare_keys(context: &RunContext, partition: Partition, found: &RunFindings) -> usize {
     let (topology, sent) = (found.topology.as_ref().unwrap(), &found.sent);
-    let topics = TopicComparison::new(shared, topology);
-    let bytes = serde_json::to_vec(&saved::save(shared, topology, found, &topics)).unwrap();
+    let topics = TopicComparison::new(context, topology);
+    let bytes = serde_json::to_vec(&saved::save(context, topology, found, &topics)).unwrap();
     let saved = Saved::read(&bytes).unwrap();
     let (streams, restored) = saved.restore();
     let (mut keys, mut of_saved) = (HashMap::new(), HashMap::new());
     for ((scenario, client), first) in &topology.first {
         let mine = (0..3).filter_map(|p| sent.get(&StreamId(first.0 + p)));
         let sender = Sender {
-            run: shared.run_tag,
-            run_id: &shared.run_id,
+            run: context.run_tag,
+            run_id: &context.run_id,
             scenario: *scenario,
             client: *client,
             stream: StreamId(first.0 + partition.unsigned_abs()),
             partitions: 3,
             sent: mine.map(SentLog::sent).sum(),
         };
-        let found = match &shared.plan.scenarios[*scenario].work {
+        let found = match &context.plan.scenarios[*scenario].work {
             Work::Produce(plan) => Keys::of_producer(&KeyRule::of(plan), &sender, partition),
             Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, partition),
             _ => Err(NoKeys::None),
@@ -175,7 +175,7 @@ fn compare_keys(shared: &RunContext, partition: Partition, found: &RunFindings) 
         progress: &|_| {},
     };
     let mut compared = 0;
-    read_range(&shared.client, &range, Duration::from_secs(10), &mut |event| {
+    read_range(&context.client, &range, Duration::from_secs(10), &mut |event| {
         let ReadEvent::Record(record) = event else { return };
         let opened = sight::open(&record);
         let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
@@ -205,19 +205,19 @@ async fn keys_rendered_again_are_those_in_the_log() {
         let file = format!(
             "topics: [{{name: t, partitions: 3}}]\nscenarios:\n  first: {{type: connect}}\n  it: {{topic: t, key: {key}, {scenario}}}"
         );
-        let shared = shared(&embedded, &file);
+        let context = context(&embedded, &file);
         let is_trips = scenario.contains("roundtrip");
-        let setup = Setup::new(&shared);
+        let setup = Setup::new(&context);
         let outcome = match is_trips {
-            true => roundtrip::run(&shared, &setup, 1).await,
-            false => produce::run(&shared, &setup, 1).await,
+            true => roundtrip::run(&context, &setup, 1).await,
+            false => produce::run(&context, &setup, 1).await,
         };
         assert_eq!(outcome.ended, Some(ScenarioEnd::Done));
         let topology = setup.topology().cloned();
         let found = RunFindings { topology, sent: outcome.sent, ..RunFindings::default() };
         let all: u64 = found.sent.values().map(SentLog::sent).sum();
         let compared = tokio::task::spawn_blocking(move || {
-            (0..3).map(|partition| compare_keys(&shared, partition, &found)).sum::<usize>()
+            (0..3).map(|partition| compare_keys(&context, partition, &found)).sum::<usize>()
         });
         assert_eq!(compared.await.unwrap() as u64, all, "{scenario}");
     }
@@ -230,9 +230,9 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     let lines = format!(
         "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
     );
-    let shared = shared(&embedded, &lines);
-    assert_eq!(produce::run(&shared, &Setup::new(&shared), 0).await.ended, Some(ScenarioEnd::Done));
-    let counts = shared.live.metrics(0).snapshot();
+    let context = context(&embedded, &lines);
+    assert_eq!(produce::run(&context, &Setup::new(&context), 0).await.ended, Some(ScenarioEnd::Done));
+    let counts = context.live.metrics(0).snapshot();
     assert_eq!((counts.acked, counts.gaps.waiting()), (52, None));
     let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
     assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_secs(4)), "{stall:?}");
@@ -241,10 +241,10 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     // Each message is rejected three times, so it waits for some tenths of a second.
     let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
     let lines = "topics: [{name: t, partitions: 1}]\nscenarios:\n  it: {type: produce, topic: t, messages: 10, rate: 20/s}";
-    let shared = self::shared(&embedded, lines);
+    let context = self::context(&embedded, lines);
     embedded.push_errors(PRODUCE, &[Code(7); 5]);
-    assert_eq!(produce::run(&shared, &Setup::new(&shared), 0).await.ended, Some(ScenarioEnd::Done));
-    let counts = shared.live.metrics(0).snapshot();
+    assert_eq!(produce::run(&context, &Setup::new(&context), 0).await.ended, Some(ScenarioEnd::Done));
+    let counts = context.live.metrics(0).snapshot();
     let cells = counts.timeline.cells();
     assert!(cells.iter().any(|cell| cell.open > 0), "{cells:?}");
     let whole = counts.timeline.buckets(0, cells.len());

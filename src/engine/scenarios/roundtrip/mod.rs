@@ -17,8 +17,8 @@ use crate::engine::scheduling::setup::Setup;
 use crate::observe::ScenarioEnd;
 use crate::plan::Work;
 
-pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
-    let Work::Roundtrip(plan) = &shared.plan.scenarios[index].work else {
+pub(crate) async fn run(context: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
+    let Work::Roundtrip(plan) = &context.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a round trip");
     };
     let (topology, topic) = match setup.topic(&plan.topic).await {
@@ -32,13 +32,13 @@ pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -
             state.name, state.partitions, plan.partition
         ));
     }
-    let deadline = shared.deadline(index);
+    let deadline = context.deadline(index);
     // The wait for the first message starts when its clients connect.
-    shared.live.metrics(index).waits(shared.clock.now_us());
+    context.live.metrics(index).waits(context.clock.now_us());
     let tasks: Vec<_> = (0..plan.clients)
         .map(|client| {
             let task = RoundtripTask {
-                shared: Arc::clone(shared),
+                context: Arc::clone(context),
                 index,
                 client,
                 topology: Arc::clone(&topology),
@@ -67,11 +67,11 @@ pub(crate) async fn run(shared: &Arc<RunContext>, setup: &Setup, index: usize) -
     }
     let outcome = match (failed, fatal) {
         (Some(error), _) => ScenarioOutcome::failed(error),
-        (None, Some(fatal)) => given_up(shared, index, &fatal),
-        _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
+        (None, Some(fatal)) => given_up(context, index, &fatal),
+        _ if context.stop.is_stopped() => ScenarioOutcome::of(cut(&context.stop)),
         _ if !in_time => ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
             "not all round trips finished within {}",
-            crate::units::Duration::from(shared.plan.scenarios[index].timeout)
+            crate::units::Duration::from(context.plan.scenarios[index].timeout)
         )),
         _ => ScenarioOutcome::of(ScenarioEnd::Done),
     };

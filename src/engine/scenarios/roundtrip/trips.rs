@@ -21,7 +21,7 @@ use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
 pub(super) struct RoundtripTask {
-    pub(super) shared: Arc<RunContext>,
+    pub(super) context: Arc<RunContext>,
     pub(super) index: usize,
     pub(super) client: u32,
     pub(super) topology: Arc<Topology>,
@@ -98,8 +98,8 @@ impl RoundtripTask {
     pub(super) fn run(self) -> Result<RoundtripEnd, kafka::Error> {
         let nothing =
             RoundtripEnd { in_time: true, compared: 0, wrong: 0, fatal: None, sent: None, read: None };
-        let shared: &RunContext = &self.shared;
-        let Work::Roundtrip(plan) = &shared.plan.scenarios[self.index].work else { return Ok(nothing) };
+        let context: &RunContext = &self.context;
+        let Work::Roundtrip(plan) = &context.plan.scenarios[self.index].work else { return Ok(nothing) };
         let topology = &self.topology;
         let Some(first) = topology.first.get(&(self.index, self.client)) else { return Ok(nothing) };
         let (mut set, mut producer) = self.open(plan)?;
@@ -111,14 +111,14 @@ impl RoundtripTask {
             plan,
             stream: StreamId(first.0 + partition.unsigned_abs()),
             warmup: mine(plan.warmup),
-            sight: RecordMatcher::of(shared, topology, self.topic),
-            recorder: Recorder::new(shared.live.metrics(self.index)),
+            sight: RecordMatcher::of(context, topology, self.topic),
+            recorder: Recorder::new(context.live.metrics(self.index)),
             booking: Booking::new(
                 partition..partition + 1,
                 plan.idempotence,
                 topology.topics[self.topic].highest.with(plan.acks),
             ),
-            reads: PartitionReads::new(shared.run_tag, self.topic, partition),
+            reads: PartitionReads::new(context.run_tag, self.topic, partition),
             start: set.started_at(partition).unwrap_or(0),
             compared: 0,
             wrong: 0,
@@ -130,9 +130,9 @@ impl RoundtripTask {
 
     /// A reader at the end of the log, and a producer that has its partitions' metadata.
     fn open(&self, plan: &RoundtripPlan) -> Result<(ReaderSet, Producer), kafka::Error> {
-        let shared = &self.shared;
+        let context = &self.context;
         let left = || self.deadline.saturating_duration_since(Instant::now());
-        let client = shared.client_of(self.index);
+        let client = context.client_of(self.index);
         let set = ReaderSet::open(
             &client,
             &ReaderOptions {
@@ -151,7 +151,7 @@ impl RoundtripTask {
                 compression: plan.compression.name().to_owned(),
                 idempotence: plan.idempotence,
                 message_timeout: plan.iteration_timeout,
-                longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+                longest_message: longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
                 linger: Duration::ZERO,
                 ..ProducerOptions::new(self.name.as_str())
             },
@@ -164,23 +164,23 @@ impl RoundtripTask {
 impl RoundtripClient<'_> {
     /// Runs all trips, warm-up first. Returns whether they ended in time.
     fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
-        let shared: &RunContext = &self.task.shared;
+        let context: &RunContext = &self.task.context;
         let mut maker = Maker::new(
-            (&shared.run_id, shared.plan.seed),
+            (&context.run_id, context.plan.seed),
             self.task.client,
             (self.plan.key.as_ref(), &self.plan.headers, &self.plan.value),
         );
         if self.warmup > 0 {
-            self.recorder.metrics().rests(shared.clock.now_us());
+            self.recorder.metrics().rests(context.clock.now_us());
         }
         for number in 0..self.warmup + counted {
-            if shared.stop.is_stopped() || producer.fatal().is_some() {
+            if context.stop.is_stopped() || producer.fatal().is_some() {
                 break;
             }
             if Instant::now() >= self.task.deadline {
                 return false;
             }
-            let sent_us = shared.clock.now_us();
+            let sent_us = context.clock.now_us();
             self.recorder.open(u64::from(number >= self.warmup));
             let trip = self.trip(number, &mut maker, producer, set);
             if number >= self.warmup {
@@ -188,13 +188,13 @@ impl RoundtripClient<'_> {
             }
         }
         self.recorder.open(0);
-        self.recorder.metrics().sent_all(shared.clock.now_us());
+        self.recorder.metrics().sent_all(context.clock.now_us());
         true
     }
 
     /// Counts a trip that is not warm-up. The outcome of its message is counted when it is booked.
     fn count(&mut self, trip: Trip, sent_us: u64) {
-        let now_us = self.task.shared.clock.now_us();
+        let now_us = self.task.context.clock.now_us();
         let counters = &self.recorder.metrics().counters;
         counters.sent.fetch_add(1, Ordering::Relaxed);
         if trip != Trip::Back {
@@ -220,17 +220,17 @@ impl RoundtripClient<'_> {
     }
 
     fn trip(&mut self, number: u64, maker: &mut Maker, producer: &mut Producer, set: &mut ReaderSet) -> Trip {
-        let shared: &RunContext = &self.task.shared;
+        let context: &RunContext = &self.task.context;
         let partition = self.plan.partition;
         let until = self.task.deadline.min(Instant::now() + self.plan.iteration_timeout);
-        let due_us = shared.clock.now_us();
+        let due_us = context.clock.now_us();
         let (seq, tag) = self.booking.next(partition);
         let order = Order {
             kind: RecordKind::Roundtrip,
-            identity: Identity { run: shared.run_tag, stream: self.stream, seq },
+            identity: Identity { run: context.run_tag, stream: self.stream, seq },
             number,
             partition,
-            due_us: shared.clock.of_day(due_us),
+            due_us: context.clock.of_day(due_us),
         };
         let made = maker.make(&order);
         let sent = made.send(|key, value, headers| producer.send(partition, key, value, headers, tag));
@@ -257,7 +257,7 @@ impl RoundtripClient<'_> {
                 return end;
             }
             let now = Instant::now();
-            if now >= until || shared.stop.is_stopped() {
+            if now >= until || context.stop.is_stopped() {
                 return Trip::Late;
             }
             if counted {
@@ -276,14 +276,14 @@ impl RoundtripClient<'_> {
             producer.poll(of_ack, &mut |delivery| booking.push(&delivery));
             let events = producer.events();
             Booking::count_retries(self.recorder.metrics(), &events);
-            self.booking.see(events, |at| shared.clock.us(at));
+            self.booking.see(events, |at| context.clock.us(at));
             self.book(&mut under);
         }
     }
 
     /// Books delivery reports, and counts them unless their messages are warm-up.
     fn book(&mut self, under: &mut Under) {
-        let now_us = self.task.shared.clock.now_us();
+        let now_us = self.task.context.clock.now_us();
         let Self { booking, recorder, warmup, .. } = self;
         booking.book(now_us, |it| {
             let counters = &recorder.metrics().counters;
@@ -308,7 +308,7 @@ impl RoundtripClient<'_> {
 
     /// Processes the records that were read.
     fn read(&mut self, set: &mut ReaderSet, under: &mut Under) {
-        let now_us = self.task.shared.clock.now_us();
+        let now_us = self.task.context.clock.now_us();
         set.drain(BATCH, &mut |event| match event {
             ReadEvent::Record(record) => self.record(&record, now_us, under),
             ReadEvent::Reset { anew, .. } => {
@@ -320,7 +320,7 @@ impl RoundtripClient<'_> {
             ReadEvent::BadBatch { partition, from, to, text } => {
                 self.recorder.error(now_us, "BAD_BATCH");
                 self.reads.see_bad_batch(from, to, now_us);
-                sight::note_bad_batch(&self.task.shared, &self.task.name, partition, (from, to), &text);
+                sight::note_bad_batch(&self.task.context, &self.task.name, partition, (from, to), &text);
             }
             ReadEvent::Refused { code, .. } | ReadEvent::Error { code, .. } => {
                 self.recorder.error(now_us, &code.name());
@@ -331,7 +331,7 @@ impl RoundtripClient<'_> {
     fn record(&mut self, record: &Record<'_>, now_us: u64, under: &mut Under) {
         let opened = sight::open(record);
         let seen = self.sight.see(&mut self.reads, record, opened, now_us, |_| {});
-        let wanted = Identity { run: self.task.shared.run_tag, stream: self.stream, seq: under.seq };
+        let wanted = Identity { run: self.task.context.run_tag, stream: self.stream, seq: under.seq };
         if let Opened::Kaf6 { envelope, intact } = opened
             && envelope.identity == wanted
         {
@@ -348,11 +348,12 @@ impl RoundtripClient<'_> {
         producer: Producer,
         mut set: ReaderSet,
     ) -> RoundtripEnd {
-        let shared: &RunContext = &self.task.shared;
+        let context: &RunContext = &self.task.context;
         let booking = &mut self.booking;
-        let events = producer
-            .close(Instant::now() + shared.client.waits().late_acks, &mut |delivery| booking.push(&delivery));
-        self.booking.see(events, |at| shared.clock.us(at));
+        let events = producer.close(Instant::now() + context.client.waits().late_acks, &mut |delivery| {
+            booking.push(&delivery);
+        });
+        self.booking.see(events, |at| context.clock.us(at));
         let mut under = Under { seq: Seq::MAX, ..Under::default() };
         self.book(&mut under);
         self.read(&mut set, &mut under);
