@@ -58,3 +58,39 @@ impl EndedWrites {
         self.0.iter().any(|it| it.topic == topic && it.may_be_in_log && scenarios.contains(&it.scenario))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Resent, StreamInfo};
+
+    #[test]
+    fn a_reader_waits_for_what_was_acked_and_for_no_scenario_whose_messages_all_failed() {
+        let mut streams = Streams::default();
+        let info = |scenario, topic| StreamInfo {
+            scenario,
+            client: 0,
+            topic,
+            partition: 0,
+            has_uuid: false,
+            roundtrip: false,
+        };
+        let ids = [info(0, 0), info(1, 0), info(2, 1)].map(|info| streams.add(&info, [3]));
+        let mut logs = [SentLog::default(), SentLog::default(), SentLog::default()];
+        for offset in [7, 5] {
+            let seq = logs[0].next_seq();
+            logs[0].acked(seq, offset, Resent::No);
+        }
+        let seq = logs[1].next_seq();
+        logs[1].failed(seq, Resent::No);
+        logs[2].next_seq();
+        let mut written = EndedWrites::default();
+        for (id, log) in ids.into_iter().zip(logs) {
+            written.add(EndedWrites::of(&streams, &HashMap::from([(id, log)])));
+        }
+        assert_eq!(written.acked_ends(0), HashMap::from([(3, 7)]));
+        assert_eq!(written.acked_ends(1), HashMap::new());
+        let may_be = [(0, 0), (0, 1), (1, 2), (1, 0)].map(|(topic, by)| written.may_be_by(topic, &[by]));
+        assert_eq!(may_be, [true, false, true, false], "an unknown message may be in the log");
+    }
+}
