@@ -111,7 +111,10 @@ fn a_check_on_what_never_ran_is_no_pass() {
         ("inconclusive", "inconclusive", "pass")
     );
     assert_eq!((ran.check("no_loss:late"), ran.check("no_loss:read")), ("inconclusive", "pass"), "{ran}");
-    assert!(ran.told().contains("it waits for 1,000,000,000 messages of `write`, which ended with fewer"), "{ran}");
+    assert!(
+        ran.told().contains("it waits for 1,000,000,000 messages of `write`, which ended with fewer"),
+        "{ran}"
+    );
 
     // Nor is it one where nothing asks after what never ran.
     let file = "topics: [{name: 'unasked-{{run_id}}'}]\n\

@@ -664,7 +664,10 @@ fn a_circle_is_found() {
 #[test]
 fn a_module_without_a_layer_is_found() {
     let files = [("helpers.rs", "use crate::units::Rate;"), ("units.rs", "")];
-    assert_eq!(problems_of(&files), ["helpers.rs: the module helpers has no layer in tests/repo/architecture.rs"]);
+    assert_eq!(
+        problems_of(&files),
+        ["helpers.rs: the module helpers has no layer in tests/repo/architecture.rs"]
+    );
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl EndMarkers {
     }
 
     /// Requests the end markers of a reader that has started, for these partitions of its topic. They are
-    /// written even if the reader has ended by then (unless its time is up), because an audit reads up to
+    /// written even if the reader has ended by then (unless the timeout has passed), because an audit reads up to
     /// them.
     pub(crate) fn ask(
         &self,

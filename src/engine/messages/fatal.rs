@@ -13,9 +13,10 @@ pub(crate) type Fatal = (kafka::Code, String);
 pub(crate) fn given_up(context: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
     let counts = context.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
-    let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.meaning()) };
+    let description =
+        if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.meaning()) };
     ScenarioOutcome::of(ended).because(format!(
-        "its producer stopped after a fatal error: {told}{text} {}; {}",
+        "its producer stopped after a fatal error: {description}{text} {}; {}",
         code.aside(),
         what_to_do(*code)
     ))

@@ -45,8 +45,8 @@ pub(crate) async fn run(
         (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
         let reached = brokers.iter().all(|b| b.reachable);
         if reached && setup.topology().is_none() {
-            // The brokers have just come up, so the topics still have to be set up. This has a timeout of its
-            // own.
+            // The brokers have just become reachable, so the topics must still be set up. This has its own
+            // timeout.
             if setup.ready().await.is_ok() {
                 continue;
             }

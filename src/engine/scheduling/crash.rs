@@ -41,8 +41,8 @@ async fn goes_on(context: &RunContext, time: Duration) -> bool {
     }
 }
 
-/// After the last scenario: reports further containers that have exited. Crashed brokers are not used any
-/// more, not even by an audit. Returns all that have exited, with those that [`watch`] found.
+/// After the last scenario: reports further containers that have exited. Crashed brokers are no
+/// longer used, not even by an audit. Returns all that have exited, including those that [`watch`] found.
 pub(crate) async fn last_look(context: &RunContext, mut crashed: Vec<String>) -> Vec<String> {
     let Some(cluster) = &context.cluster else { return crashed };
     let more = cluster.crashed().await;
@@ -51,7 +51,7 @@ pub(crate) async fn last_look(context: &RunContext, mut crashed: Vec<String>) ->
     if !crashed.is_empty() {
         context.stop.stop(StopReason::Crash);
     }
-    // Attached containers: somebody may start them again, so the run judges what it can.
+    // Attached containers may be restarted by their owner, so the run continues with its verdict.
     let more = cluster.unexpected().await;
     tell(context, &more);
     crashed.extend(more);

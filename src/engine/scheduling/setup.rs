@@ -262,8 +262,7 @@ fn topics(context: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
                 }
                 (partitions, None)
             }
-            TopicOutcome::Error { code, text } => {
-                let why = format!("{text} {}", code.aside());
+            TopicOutcome::Error { text: why, .. } => {
                 context.notes.add(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
                 (0, Some(why))
             }

@@ -40,7 +40,7 @@ pub(crate) fn note_low_watermarks(context: &RunContext, topology: &Topology, par
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
             context.notes.add(Note::warning(format!(
-                "partition {} of `{}`: {count} records are at or above the high watermark that the \
+                "partition {} of `{}`: {} records are at or above the high watermark that the \
                 broker reports; kaf6 does not rely on it, but other readers may stop too early",
                 seen.partition,
                 topology.topics[seen.topic].name,

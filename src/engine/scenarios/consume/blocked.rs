@@ -260,8 +260,7 @@ impl<'a> Blocked<'a> {
             }
             if unknown.confirmed {
                 self.consumer.context.notes.add(Note::warning(format!(
-                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its \
-                    reader continued then",
+                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its reader then continued",
                     place.partition,
                     self.consumer.name,
                     seconds(unknown.since_us),

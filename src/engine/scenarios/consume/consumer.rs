@@ -42,12 +42,12 @@ impl Consumer {
         MarkedTopic { reader: self.index, topology: Arc::clone(&self.topology), topic: self.topic }
     }
 
-    /// Tells the user once that the reader waits for an unknown partition.
+    /// Informs the user once that the reader waits for an unknown partition.
     pub(super) fn tell_unknown(&self) {
         if !self.unknown_told.swap(true, Ordering::Relaxed) {
             let reader = &self.context.plan.scenarios[self.index].name;
             self.context.live.say(format!(
-                "{reader}: the broker can be reached and does not know all partitions of `{}`; waiting for them",
+                "{reader}: the broker is reachable, but does not know all partitions of `{}`; waiting for them",
                 self.name
             ));
         }

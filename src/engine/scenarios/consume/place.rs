@@ -244,7 +244,7 @@ impl PartitionPosition {
         let gone = self.unknown.filter(|unknown| unknown.confirmed);
         if let Some(unknown) = gone {
             consumer.context.notes.add(Note::error(format!(
-                "partition {partition} of `{name}`: a reachable broker no longer knows it, from \
+                "partition {partition} of `{name}`: a reachable broker did not know it from \
                 {:.1} s until its reader ended",
                 seconds(unknown.since_us)
             )));

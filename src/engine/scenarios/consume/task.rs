@@ -137,7 +137,7 @@ impl ReadTask {
             && low > start
         {
             consumer.context.notes.add(Note::hint(format!(
-                "the log of partition {partition} of `{}` begins at offset {low}: what lay before was removed",
+                "the log of partition {partition} of `{}` begins at offset {low}: earlier records were removed",
                 consumer.name
             )));
         }

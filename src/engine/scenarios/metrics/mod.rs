@@ -61,7 +61,9 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
     if seen.cut > 0 {
         context.notes.add(Note::warning(format!(
             "{} of {} responses to `{}` are longer than 16 MiB; kaf6 did not read the rest of them",
-            seen.cut, seen.requests, context.plan.scenarios[index].name
+            thousands(seen.cut),
+            thousands(seen.requests),
+            context.plan.scenarios[index].name
         )));
     }
     ScenarioOutcome { ended: Some(ended), scrape: Some(seen), ..ScenarioOutcome::default() }
