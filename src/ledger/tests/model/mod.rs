@@ -850,8 +850,13 @@ fn model(history: &History, again: Vec<Reading>) -> Outcome {
     (accounts, anomalies, readers, beside)
 }
 
+/// Random histories to compare: few, so that unit tests take seconds, and many with `KAF6_LONG=1`, as in CI.
+fn cases() -> u32 {
+    if std::env::var_os("KAF6_LONG").is_some_and(|long| long == "1") { 2000 } else { 200 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
     #[test]
     fn the_ledger_agrees_with_the_definitions(history in history()) {
         let (found, again) = ledger(&history)?;
