@@ -6,17 +6,16 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::anomaly::Anomaly;
-use crate::plan::ScenarioKind;
 use crate::record::account::Standing;
 
 use super::findings;
 use super::format::{count, latency, millis, number, status_words};
+use super::html::Section;
 use super::junit::evidence;
-use super::sections::Section;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, no_commands, paint, safe, wrap};
 use super::words::{
-    READBACK, account_line, all_of, beside_count, ended_words, ending, expected_actual, fault_line,
+    READBACK, account_line, all_of, beside_count, done, ended_words, ending, expected_actual, fault_line,
     is_suspect, meaning, shown, standing,
 };
 
@@ -313,19 +312,6 @@ impl Out {
 fn label(row: &CheckRow) -> String {
     let scenario = row.scenario.as_ref().filter(|scenario| !row.name.ends_with(&format!(":{scenario}")));
     safe(&scenario.map_or_else(|| row.name.clone(), |scenario| format!("{} ({scenario})", row.name)))
-}
-
-/// How much work a scenario did.
-pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
-    match s.scenario_kind() {
-        Some(ScenarioKind::Consume) => s.received,
-        Some(ScenarioKind::Produce) => s.acked.or(s.sent),
-        // These scenarios make attempts, and each failed attempt is an error.
-        Some(ScenarioKind::Connect | ScenarioKind::Metrics) => {
-            s.sent.map(|attempts| attempts.saturating_sub(s.errors))
-        }
-        _ => s.received.or(s.acked).or(s.sent),
-    }
 }
 
 fn scenario_row(name: &str, s: &ScenarioSummary) -> Vec<String> {

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::findings;
 use super::format::{count, millis, number, outcome_name, status_name};
+use super::html::Section;
 use super::index::worst;
-use super::sections::Section;
 use super::summary::{
     CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
@@ -138,7 +138,7 @@ fn done(it: &ScenarioSummary) -> String {
         (Some(acked), Some(received), _) => format!("{} acked, {} read", count(acked), count(received)),
         (Some(acked), None, _) => format!("{} acked", count(acked)),
         (None, Some(received), _) => format!("{} read", count(received)),
-        (None, None, _) => super::console::done(it).map_or_else(|| "–".to_owned(), count),
+        (None, None, _) => super::words::done(it).map_or_else(|| "–".to_owned(), count),
     }
 }
 

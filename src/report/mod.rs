@@ -14,7 +14,6 @@ pub mod json;
 pub mod junit;
 pub mod notes;
 pub mod progress;
-pub mod sections;
 pub mod summary;
 pub mod terminal;
 pub mod words;

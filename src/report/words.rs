@@ -5,7 +5,7 @@
 use crate::anomaly::Anomaly;
 use crate::checks::{self, reason_of};
 use crate::ledger::Account;
-use crate::plan::CheckKind;
+use crate::plan::{CheckKind, ScenarioKind};
 use crate::record::account::{self, Standing};
 use crate::units::grouped;
 
@@ -314,6 +314,19 @@ pub fn fault_line(fault: &FaultSummary) -> String {
         parts.push(felt.join(", "));
     }
     parts.join("; ")
+}
+
+/// How much work a scenario did.
+pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
+    match s.scenario_kind() {
+        Some(ScenarioKind::Consume) => s.received,
+        Some(ScenarioKind::Produce) => s.acked.or(s.sent),
+        // These scenarios make attempts, and each failed attempt is an error.
+        Some(ScenarioKind::Connect | ScenarioKind::Metrics) => {
+            s.sent.map(|attempts| attempts.saturating_sub(s.errors))
+        }
+        _ => s.received.or(s.acked).or(s.sent),
+    }
 }
 
 #[cfg(test)]

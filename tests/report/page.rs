@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kaf6::report::findings::PAGE;
-use kaf6::report::html::{SCRIPT_HASH, html};
-use kaf6::report::sections::Section;
+use kaf6::report::html::{SCRIPT_HASH, Section, html};
 use kaf6::report::summary::Summary;
 
 use crate::faulted::faulted;

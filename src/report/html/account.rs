@@ -2,6 +2,8 @@
 //!
 //! Selects the columns, and which partitions are visible.
 
+use askama::Template;
+
 use super::super::chart::prose;
 use super::super::findings;
 use super::super::format::{count, plural};
@@ -17,7 +19,9 @@ const ALWAYS: [&str; 4] = ["planned", "sent", "acked", "verified"];
 /// The fate of unknown messages. These counts are shown below the number of unknown messages.
 const OF_UNKNOWN: [&str; 3] = ["found", "absent", "unchecked"];
 
-pub(super) struct AccountTable {
+#[derive(Template)]
+#[template(path = "report/account.html")]
+pub(super) struct AccountSection {
     pub sentence: String,
     /// The CSS class of the sentence.
     pub class: &'static str,
@@ -92,7 +96,7 @@ fn groups() -> [(&'static str, Vec<&'static str>); 5] {
     ]
 }
 
-pub(super) fn account(run: &Summary) -> Option<AccountTable> {
+pub(super) fn account(run: &Summary) -> Option<AccountSection> {
     let accounts = run.accounts.as_ref()?;
     let total = accounts.total.to_account();
     let (groups, columns) = columns(&[total], &ALWAYS);
@@ -104,7 +108,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
     if rows.len() > 1 {
         rows.push(AccountRow { is_total: true, ..row("All".to_owned(), &total, &columns) });
     }
-    Some(AccountTable {
+    Some(AccountSection {
         sentence: format!("{}.", account_sentence(run).unwrap_or_default()),
         class: match standing(accounts) {
             Standing::Closed => "pass",

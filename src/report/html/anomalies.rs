@@ -2,6 +2,8 @@
 //!
 //! Separates anomalies into found, not found and not measured.
 
+use askama::Template;
+
 use crate::anomaly::Anomaly;
 
 use super::super::chart::prose;
@@ -11,9 +13,12 @@ use super::super::summary::{EvidenceRow, Summary};
 use super::super::words::{
     all_of, beside_count, how_many, is_suspect, meaning, observer_words, range, shown,
 };
+use super::pictures::{Pictures, pictures};
 
-#[derive(Default)]
-pub(super) struct Anomalies {
+#[derive(Template)]
+#[template(path = "report/anomalies.html")]
+pub(super) struct AnomaliesSection {
+    pub pictures: Pictures,
     pub found: Vec<AnomalyView>,
     pub none_of: String,
     pub unmeasured: String,
@@ -47,9 +52,8 @@ pub(super) struct EvidenceView {
     pub detail: String,
 }
 
-pub(super) fn anomalies(run: &Summary) -> Anomalies {
-    let mut out = Anomalies::default();
-    let (mut none, mut unmeasured) = (Vec::new(), Vec::new());
+pub(super) fn anomalies(run: &Summary) -> Option<AnomaliesSection> {
+    let (mut views, mut none, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
     for anomaly in Anomaly::ALL {
         let Some(found) = run.anomalies.get(anomaly.name()) else {
             unmeasured.push(anomaly.name().replace('_', " "));
@@ -62,7 +66,7 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
                 let shown = shown(&found.evidence);
                 let hidden = all_of(found).saturating_sub(shown);
                 let says_more = hidden > 0 && shown > 0;
-                out.found.push(AnomalyView {
+                views.push(AnomalyView {
                     name: anomaly.name(),
                     link: findings::link(anomaly.name()),
                     meaning: meaning(anomaly),
@@ -76,9 +80,12 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
             }
         }
     }
-    out.none_of = none.join(", ");
-    out.unmeasured = unmeasured.join(", ");
-    out
+    Some(AnomaliesSection {
+        pictures: pictures(run),
+        found: views,
+        none_of: none.join(", "),
+        unmeasured: unmeasured.join(", "),
+    })
 }
 
 fn evidence(piece: &EvidenceRow) -> EvidenceView {

@@ -2,6 +2,8 @@
 //!
 //! Defines their order, and the line of the file that each check links to.
 
+use askama::Template;
+
 use super::super::chart::prose;
 use super::super::findings;
 use super::super::format::outcome_name;
@@ -9,6 +11,12 @@ use super::super::summary::{CheckOutcome, CheckRow, Summary};
 use super::account::AccountFinding;
 use super::source::shown_lines;
 use crate::units::grouped;
+
+#[derive(Template)]
+#[template(path = "report/checks.html")]
+pub(super) struct ChecksSection {
+    checks: Vec<CheckView>,
+}
 
 pub(super) struct CheckView {
     pub class: &'static str,
@@ -28,28 +36,28 @@ pub(super) struct CheckView {
     pub line: Option<usize>,
 }
 
-pub(super) fn checks(run: &Summary) -> Vec<CheckView> {
+/// The section is never left out: a file without checks says so.
+pub(super) fn checks(run: &Summary) -> Option<ChecksSection> {
     let lines = shown_lines(run);
     let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
     rows.sort_by_key(|row| row.result.rank());
-    rows.into_iter()
-        .map(|row| CheckView {
-            class: outcome_name(row.result),
-            words: words(row.result),
-            name: row.name.clone(),
-            kind: row.kind.clone(),
-            implicit: row.implicit,
-            covers: prose(&row.covers),
-            scenario: row.scenario.clone(),
-            expected: grouped(&row.expected),
-            actual: grouped(&row.actual),
-            message: prose(&row.message),
-            findings: findings::of_check(run, row).into_iter().map(AccountFinding::of).collect(),
-            place: format!("line {}", row.position.line),
-            line: (row.position.file == run.source.path && (1..=lines).contains(&row.position.line))
-                .then_some(row.position.line),
-        })
-        .collect()
+    let view = |row: &CheckRow| CheckView {
+        class: outcome_name(row.result),
+        words: words(row.result),
+        name: row.name.clone(),
+        kind: row.kind.clone(),
+        implicit: row.implicit,
+        covers: prose(&row.covers),
+        scenario: row.scenario.clone(),
+        expected: grouped(&row.expected),
+        actual: grouped(&row.actual),
+        message: prose(&row.message),
+        findings: findings::of_check(run, row).into_iter().map(AccountFinding::of).collect(),
+        place: format!("line {}", row.position.line),
+        line: (row.position.file == run.source.path && (1..=lines).contains(&row.position.line))
+            .then_some(row.position.line),
+    };
+    Some(ChecksSection { checks: rows.into_iter().map(view).collect() })
 }
 
 const fn words(outcome: CheckOutcome) -> &'static str {

@@ -2,6 +2,8 @@
 //!
 //! Selects which changes and lines are visible, and which fault is shown next to a change.
 
+use askama::Template;
+
 use super::super::chart::prose;
 use super::super::format::{count, float, instant, millis, plural};
 use super::super::summary::{ContainerSummary, FaultSummary, MetadataChangeSummary, RunStatus, Summary};
@@ -19,6 +21,12 @@ const MAX_CHARS: usize = 300;
 /// If there are more lines than this over all containers, they are collapsed.
 const IN_VIEW: usize = 60;
 
+#[derive(Template)]
+#[template(path = "report/faults.html")]
+pub(super) struct FaultsSection {
+    faults: Vec<FaultView>,
+}
+
 pub(super) struct FaultView {
     pub name: String,
     pub kind: String,
@@ -35,7 +43,7 @@ pub(super) struct FaultView {
     pub is_lossy: bool,
 }
 
-pub(super) fn faults(run: &Summary) -> Vec<FaultView> {
+pub(super) fn faults(run: &Summary) -> Option<FaultsSection> {
     let time = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), |ms| millis(float(ms)));
     let of = |f: &FaultSummary| FaultView {
         name: f.name.clone(),
@@ -52,10 +60,13 @@ pub(super) fn faults(run: &Summary) -> Vec<FaultView> {
         lost: f.lost.map_or_else(|| "–".to_owned(), count),
         is_lossy: f.lost.is_some_and(|lost| lost > 0),
     };
-    run.faults.iter().map(of).collect()
+    let faults: Vec<FaultView> = run.faults.iter().map(of).collect();
+    (!faults.is_empty()).then_some(FaultsSection { faults })
 }
 
-pub(super) struct Containers {
+#[derive(Template)]
+#[template(path = "report/containers.html")]
+pub(super) struct ContainersSection {
     pub rows: Vec<Container>,
     pub logs: Vec<LogSection>,
     /// Whether the lines are expanded: there are few, and something went wrong.
@@ -79,7 +90,10 @@ pub(super) struct LogSection {
     lines: usize,
 }
 
-pub(super) fn containers(run: &Summary) -> Containers {
+pub(super) fn containers(run: &Summary) -> Option<ContainersSection> {
+    if run.containers.is_empty() {
+        return None;
+    }
     let name = |c: &ContainerSummary| format!("{}.{}", c.service, c.replica);
     let row = |c: &ContainerSummary| Container {
         name: name(c),
@@ -98,11 +112,11 @@ pub(super) fn containers(run: &Summary) -> Containers {
         LogSection { name: name(c), text: lines.join("\n"), about, lines: lines.len() }
     };
     let logs: Vec<LogSection> = run.containers.iter().filter(|c| !c.last_lines.is_empty()).map(log).collect();
-    Containers {
+    Some(ContainersSection {
         rows: run.containers.iter().map(row).collect(),
         open: run.status != RunStatus::Pass && logs.iter().map(|log| log.lines).sum::<usize>() <= IN_VIEW,
         logs,
-    }
+    })
 }
 
 fn shortened(line: &str) -> String {
@@ -115,6 +129,8 @@ fn shortened(line: &str) -> String {
 }
 
 /// The metadata that clients received.
+#[derive(Template)]
+#[template(path = "report/metadata.html")]
 pub(super) struct MetadataSection {
     pub brokers: Vec<WatchedBrokerRow>,
     pub changes: Vec<Change>,

@@ -2,12 +2,20 @@
 //!
 //! Groups brokers with the same versions.
 
+use askama::Template;
+
 use super::super::chart::bar::bar;
 use super::super::format::millis;
 use super::super::summary::{ApiSummary, BrokerConnect, Summary};
 
 /// If there are more brokers than this, the stages of reached brokers are collapsed.
 const IN_VIEW: usize = 3;
+
+#[derive(Template)]
+#[template(path = "report/connect.html")]
+pub(super) struct ConnectSection {
+    scenarios: Vec<Connect>,
+}
 
 pub(super) struct Connect {
     pub scenario: String,
@@ -39,15 +47,14 @@ pub(super) struct Apis {
     pub rows: Vec<ApiSummary>,
 }
 
-pub(super) fn connect(run: &Summary) -> Vec<Connect> {
-    run.connect
-        .iter()
-        .map(|(scenario, brokers)| Connect {
-            scenario: scenario.clone(),
-            brokers: brokers.iter().map(|b| broker(b, brokers.len() > IN_VIEW)).collect(),
-            apis: apis(brokers),
-        })
-        .collect()
+pub(super) fn connect(run: &Summary) -> Option<ConnectSection> {
+    let of = |(scenario, brokers): (&String, &Vec<BrokerConnect>)| Connect {
+        scenario: scenario.clone(),
+        brokers: brokers.iter().map(|b| broker(b, brokers.len() > IN_VIEW)).collect(),
+        apis: apis(brokers),
+    };
+    let scenarios: Vec<Connect> = run.connect.iter().map(of).collect();
+    (!scenarios.is_empty()).then_some(ConnectSection { scenarios })
 }
 
 fn broker(b: &BrokerConnect, many: bool) -> ConnectRow {

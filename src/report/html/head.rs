@@ -23,6 +23,8 @@ pub(super) struct PageHead {
     pub duration: String,
     pub profile: Option<String>,
     pub brokers: Vec<String>,
+    /// The scenario file.
+    pub file: String,
     pub version: String,
     pub run_tag: String,
     pub figures: Vec<Figure>,
@@ -58,6 +60,7 @@ pub(super) fn head(run: &Summary) -> PageHead {
         duration: format!("{}{setup}", millis(float(run.duration_ms))),
         profile: run.profile.clone(),
         brokers: run.brokers.clone(),
+        file: run.source.path.clone(),
         version: run.kaf6_version.clone(),
         run_tag: run.run_tag.clone(),
         figures: figures(run),

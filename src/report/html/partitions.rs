@@ -2,6 +2,8 @@
 //!
 //! Selects the visible rows: all rows if there are few, otherwise those with a problem.
 
+use askama::Template;
+
 use super::super::format::{count, optional, plural};
 use super::super::summary::{PartitionSummary, ReaderSummary, Summary};
 
@@ -10,6 +12,8 @@ const IN_VIEW: usize = 50;
 /// Maximum number of rows. The others are only in summary.json.
 const MAX_ROWS: usize = 1200;
 
+#[derive(Template)]
+#[template(path = "report/partitions.html")]
 pub(super) struct PartitionsSection {
     pub summary: String,
     pub in_view: Vec<PartitionRow>,

@@ -21,7 +21,6 @@ pub(super) struct Pictures {
     pub lanes: Vec<Vec<Label>>,
     pub ticks: Vec<Tick>,
     pub legend: Vec<PictureKey>,
-    pub outlines: Vec<(&'static str, &'static str)>,
     pub has_faults: bool,
 }
 
@@ -58,16 +57,22 @@ pub(super) fn pictures(run: &Summary) -> Pictures {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    let outlines = Shape::ALL.iter().map(|(_, id, d)| (*id, *d)).chain([Shape::RING, Shape::STROKE]);
     Pictures {
         has_faults: !frame.bands.is_empty(),
         lanes: lanes(run, &frame),
         ticks: ticks(&frame),
         legend: kinds.into_iter().map(|(shape, filling)| key(shape, filling)).collect(),
-        outlines: if list.is_empty() { Vec::new() } else { outlines.collect() },
         list,
         hidden,
     }
+}
+
+/// The outlines of all marks, with their ids. Empty if there are no pictures.
+pub(super) fn outlines(run: &Summary) -> Vec<(&'static str, &'static str)> {
+    if frame(run).end_ms <= 0.0 || partitions(run).is_empty() {
+        return Vec::new();
+    }
+    Shape::ALL.iter().map(|(_, id, d)| (*id, *d)).chain([Shape::RING, Shape::STROKE]).collect()
 }
 
 fn key(shape: Shape, filling: MarkFill) -> PictureKey {

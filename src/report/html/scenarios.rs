@@ -2,17 +2,20 @@
 //!
 //! Selects the counts that a scenario shows.
 
+use askama::Template;
+
 use super::super::chart::bar::bar;
 use super::super::chart::histogram::{Histogram, histogram};
 use super::super::chart::prose;
-use super::super::console::done;
 use super::super::format::{bytes, count, float, instant, latency, millis, number, optional};
 use super::super::summary::{Num, ScenarioSummary, Summary};
-use super::super::words::{READBACK, READBACK_WHY, ended_words};
+use super::super::words::{READBACK, READBACK_WHY, done, ended_words};
 use crate::kafka::code_words;
 use crate::plan::ScenarioKind;
 
-pub(super) struct Scenarios {
+#[derive(Template)]
+#[template(path = "report/scenarios.html")]
+pub(super) struct ScenariosSection {
     pub rows: Vec<ComparisonRow>,
     pub cards: Vec<Card>,
     pub has_latency: bool,
@@ -46,6 +49,12 @@ pub(super) struct Card {
     pub unmeasured: bool,
 }
 
+#[derive(Template)]
+#[template(path = "report/errors.html")]
+pub(super) struct ErrorsSection {
+    errors: Vec<ErrorRow>,
+}
+
 pub(super) struct ErrorRow {
     pub scenario: String,
     pub code: String,
@@ -53,10 +62,13 @@ pub(super) struct ErrorRow {
     pub bar: String,
 }
 
-pub(super) fn scenarios(run: &Summary) -> Scenarios {
+pub(super) fn scenarios(run: &Summary) -> Option<ScenariosSection> {
+    if run.scenarios.is_empty() {
+        return None;
+    }
     let rows: Vec<ComparisonRow> = run.scenarios.iter().map(|(name, s)| row(name, s)).collect();
     let cards = run.scenarios.iter().enumerate().map(|(i, (name, s))| card(run, i, name, s)).collect();
-    Scenarios { has_latency: run.scenarios.values().any(|s| s.p50_ms.is_some()), rows, cards }
+    Some(ScenariosSection { has_latency: run.scenarios.values().any(|s| s.p50_ms.is_some()), rows, cards })
 }
 
 fn row(name: &str, s: &ScenarioSummary) -> ComparisonRow {
@@ -143,7 +155,7 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
 }
 
 /// All errors, the most frequent first.
-pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
+pub(super) fn errors(run: &Summary) -> Option<ErrorsSection> {
     let mut all: Vec<(&str, String, u64)> = run
         .scenarios
         .iter()
@@ -157,12 +169,12 @@ pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
         .collect();
     all.sort_by_key(|(.., n)| std::cmp::Reverse(*n));
     let most = all.first().map_or(1.0, |(.., n)| float(*n));
-    all.into_iter()
-        .map(|(scenario, code, n)| ErrorRow {
-            scenario: scenario.to_owned(),
-            code,
-            count: count(n),
-            bar: bar(0.0, float(n) / most, "err"),
-        })
-        .collect()
+    let row = |(scenario, code, n): (&str, String, u64)| ErrorRow {
+        scenario: scenario.to_owned(),
+        code,
+        count: count(n),
+        bar: bar(0.0, float(n) / most, "err"),
+    };
+    let errors: Vec<ErrorRow> = all.into_iter().map(row).collect();
+    (!errors.is_empty()).then_some(ErrorsSection { errors })
 }

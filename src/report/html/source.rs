@@ -2,6 +2,8 @@
 //!
 //! Marks lines whose check did not pass, and decides which paths may become links.
 
+use askama::Template;
+
 use super::super::chart::prose;
 use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, Summary};
@@ -11,7 +13,9 @@ use super::super::{JUNIT_XML, SUMMARY_JSON};
 const MAX_LINES: usize = 2000;
 const MAX_BYTES: usize = 100_000;
 
-pub(super) struct SourceView {
+#[derive(Template)]
+#[template(path = "report/source.html")]
+pub(super) struct SourceSection {
     pub path: String,
     pub lines: Vec<SourceLine>,
     pub cut: bool,
@@ -22,6 +26,12 @@ pub(super) struct SourceLine {
     pub class: &'static str,
     /// Class and name of the checks on this line that did not pass.
     pub checks: Vec<(&'static str, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "report/files.html")]
+pub(super) struct FilesSection {
+    files: Vec<SourceFile>,
 }
 
 pub(super) struct SourceFile {
@@ -44,7 +54,7 @@ pub(super) fn shown_lines(run: &Summary) -> usize {
     shown(run).count()
 }
 
-pub(super) fn source(run: &Summary) -> SourceView {
+pub(super) fn source(run: &Summary) -> Option<SourceSection> {
     let mut lines: Vec<SourceLine> =
         shown(run).map(|text| SourceLine { text: text.to_owned(), class: "", checks: Vec::new() }).collect();
     let mut rows: Vec<_> = run
@@ -61,10 +71,10 @@ pub(super) fn source(run: &Summary) -> SourceView {
         line.checks.push((outcome_name(row.result), row.name.clone()));
     }
     let cut = lines.len() < run.source.text.lines().count();
-    SourceView { path: run.source.path.clone(), lines, cut }
+    Some(SourceSection { path: run.source.path.clone(), lines, cut })
 }
 
-pub(super) fn files(run: &Summary) -> Vec<SourceFile> {
+pub(super) fn files(run: &Summary) -> Option<FilesSection> {
     let own = [
         (SUMMARY_JSON, "all data of this page, machine-readable"),
         (
@@ -73,11 +83,13 @@ pub(super) fn files(run: &Summary) -> Vec<SourceFile> {
         CI systems",
         ),
     ];
-    own.into_iter()
+    let files = own
+        .into_iter()
         .map(|(path, about)| (path.to_owned(), about.to_owned()))
         .chain(run.files.iter().map(|f| (f.path.clone(), f.about.clone())))
         .map(|(path, about)| SourceFile { link: is_plain(&path), path, about: prose(&about) })
-        .collect()
+        .collect();
+    Some(FilesSection { files })
 }
 
 /// Whether a path is relative and contains nothing that a browser could interpret as a URL.

@@ -2,6 +2,8 @@
 //!
 //! Selects the strips, and writes their texts and the names of faults above them.
 
+use askama::Template;
+
 use super::super::chart::sane;
 use super::super::chart::scale::{Scale, short, time_ticks};
 use super::super::chart::strip::{Frame, Points, Strip, axis, strip};
@@ -11,6 +13,8 @@ use super::super::summary::{MetricSeries, Num, SeriesSummary, Summary};
 /// Maximum number of scraped series shown. The others are only in summary.json.
 const MAX_METRICS: usize = 12;
 
+#[derive(Template)]
+#[template(path = "report/timeline.html")]
 pub(super) struct TimelineSection {
     pub lanes: Vec<Vec<Label>>,
     pub rows: Vec<TimelineRow>,
