@@ -37,7 +37,11 @@ fn the_summary_keeps_to_the_schema_that_is_printed() {
     let place = Place::with_ten();
     let schema: Json = serde_json::from_slice(&place.output(&["schema", "summary"]).stdout).unwrap();
     assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "one"]), 0);
-    jsonschema::validate(&schema, &place.json("reports/one/summary.json")).unwrap();
+    let summary = place.json("reports/one/summary.json");
+    jsonschema::validate(&schema, &summary).unwrap();
+    // What the run used although the file does not set it.
+    let seed = serde_json::json!({"field": "run.seed", "value": "0"});
+    assert!(summary["defaults"].as_array().unwrap().contains(&seed), "{}", summary["defaults"]);
 }
 
 #[test]

@@ -148,6 +148,7 @@ fn base(name: &str, path: &str, text: &str, status: RunStatus, reason: &str) -> 
         setup_ms: 212,
         interrupted: None,
         source: SourceSummary { path: path.to_owned(), text: text.to_owned() },
+        defaults: Vec::new(),
         histograms: IndexMap::new(),
         partitions: Vec::new(),
         connect: IndexMap::new(),
@@ -346,6 +347,19 @@ pub fn pass() -> Summary {
         text: "The broker does not offer InitProducerId: idempotence is off, and a retry may write twice."
             .to_owned(),
     }];
+    s.defaults = [
+        ("name", "smoke"),
+        ("topics[0].replication_factor", "1"),
+        ("scenarios.producer.topic", "smoke"),
+        ("scenarios.producer.acks", "all"),
+        ("scenarios.producer.max_in_flight", "32MiB"),
+        ("scenarios.producer.timeout", "50s"),
+        ("scenarios.consumer.idle_timeout", "15s"),
+        ("run.seed", "0"),
+        ("run.audit", "auto: if a fault ran, a broker went away or a log was truncated"),
+    ]
+    .map(|(field, value)| DefaultSummary { field: field.to_owned(), value: value.to_owned() })
+    .into();
     s
 }
 

@@ -373,3 +373,16 @@ fn each_page_has_its_sections_in_the_order_of_all_reports() {
         assert!(places.len() > 5 && places.is_sorted(), "{name}: {places:?}");
     }
 }
+
+#[test]
+fn the_page_lists_the_defaults_that_the_run_used() {
+    let page = html(&fixtures::pass()).unwrap();
+    let section = page.split_once("<section id=\"defaults\"").unwrap().1.split_once("</section>").unwrap().0;
+    insta::assert_snapshot!(section);
+    assert!(!html(&fixtures::fail()).unwrap().contains("id=\"defaults\""), "a file that sets all fields");
+    let mut long = fixtures::pass();
+    long.defaults = vec![long.defaults[0].clone(); 207];
+    let page = html(&long).unwrap();
+    assert_eq!(page.matches("<td><code>name</code></td>").count(), 200);
+    assert!(page.contains("207 fields that the file does not set") && page.contains(">7 more in summary.json<"));
+}

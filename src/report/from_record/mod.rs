@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use super::format::whole_ms as ms;
 use super::summary::{
-    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary,
+    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, DefaultSummary, FileSummary, HistogramSummary,
     MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
     SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, ThrottledSummary,
     ThrottlingSummary, TimelineSummary,
@@ -93,6 +93,11 @@ pub fn summarize(record: &RunRecord) -> Summary {
             path: plan.source.path.display().to_string(),
             text: plan.source.text.clone(),
         },
+        defaults: plan
+            .defaults
+            .iter()
+            .map(|it| DefaultSummary { field: it.field.clone(), value: it.value.clone() })
+            .collect(),
         histograms: seen
             .scenarios
             .iter()

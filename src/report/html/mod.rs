@@ -8,6 +8,7 @@ mod anomalies;
 mod checks;
 mod cluster;
 mod connect;
+mod defaults;
 mod head;
 mod notes;
 mod partitions;
@@ -74,6 +75,7 @@ sections! {
     Connections "connect" "Connections" connect::connect;
     Partitions "partitions" "Partitions" partitions::partitions;
     Source "source" "Scenario file" source::source;
+    Defaults "defaults" "Defaults" defaults::defaults;
     Files "files" "Files" source::files;
 }
 

@@ -137,6 +137,9 @@ pub struct Summary {
     pub interrupted: Option<String>,
     /// The scenario file.
     pub source: SourceSummary,
+    /// The defaults that the run used, for fields that the file does not set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defaults: Vec<DefaultSummary>,
     /// Latency histograms by scenario name. Scenarios without measurements are absent.
     pub histograms: IndexMap<String, HistogramSummary>,
     /// Statistics of each partition that was written or read.
@@ -174,6 +177,15 @@ pub struct SourceSummary {
     pub path: String,
     /// The text as read, before variables are replaced.
     pub text: String,
+}
+
+/// A default that the run used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DefaultSummary {
+    /// Path of the field in the file, such as `scenarios.write.acks`.
+    pub field: String,
+    /// The value as text.
+    pub value: String,
 }
 
 /// Results of one scenario. Fields that do not apply to its type are absent. Fields that could not be
