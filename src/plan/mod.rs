@@ -21,8 +21,8 @@ pub mod windows;
 mod work;
 
 pub use check::{AllowedShares, CheckPlan, CheckSettings, FaultPart};
-pub use cluster::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget, ServicePlan};
-pub use compile::{compile, load, load_text};
+pub use cluster::{ClusterPlan, FaultTarget, ServicePlan};
+pub use compile::{ActionPlan, FaultPlan, compile, load, load_text};
 pub use readers::{covers, is_left, judges, waits_for};
 pub use schedule::Schedule;
 

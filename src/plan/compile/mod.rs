@@ -46,6 +46,8 @@ use section::Parts;
 use timeouts::Timeouts;
 use topics::Topics;
 
+pub use faults::{ActionPlan, FaultPlan};
+
 /// Loads a scenario file and compiles it.
 ///
 /// # Errors
@@ -209,7 +211,7 @@ impl CompiledParts {
         if self.run.audit != Some(false) {
             scenarios.extend(readback::of(&scenarios, &faults, &topics));
         }
-        let (cluster, of_cluster) = self.cluster.into_cluster(&faults);
+        let (cluster, of_cluster) = self.cluster.into_cluster(faults::links(&faults));
         let unreadable_after = self.run.unreadable_after.unwrap_or(defaults::UNREADABLE_AFTER);
         let written = rest.iter().map(|(timeout, _)| *timeout).chain(std::iter::repeat(None));
         let timeouts =

@@ -8,9 +8,7 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::plan::windows::{Window, settle, start_of};
-use crate::plan::{
-    ActionPlan, ClusterPlan, ConsumePlan, FaultPlan, MetricsPlan, ScenarioPlan, Start, Work, defaults,
-};
+use crate::plan::{ClusterPlan, ConsumePlan, FaultPlan, MetricsPlan, ScenarioPlan, Start, Work, defaults};
 
 /// A timeout that grows with a count.
 fn counted(count: u64, each: Duration) -> Duration {
@@ -135,7 +133,7 @@ impl<'a> Timeouts<'a> {
         let timeout = match item {
             Item::Scenario(_, Some(timeout)) => timeout,
             Item::Scenario(scenario, None) => whole_seconds(self.default_of(scenario, earliest)),
-            Item::Fault(fault) => whole_seconds(of_fault(fault, self.cluster, self.faults)),
+            Item::Fault(fault) => whole_seconds(fault.longest(self.cluster, self.faults)),
         };
         let window = Window { earliest, latest, end: latest.saturating_add(timeout) };
         self.windows.insert(name, Some(window));
@@ -184,7 +182,7 @@ impl<'a> Timeouts<'a> {
         }
         let waiting = self.waiting_for(name);
         let begun = waiting.difference(&behind).filter_map(|name| match self.items.get(name) {
-            Some(Item::Fault(fault)) => Some(of_fault(fault, self.cluster, self.faults)),
+            Some(Item::Fault(fault)) => Some(fault.longest(self.cluster, self.faults)),
             _ => None,
         });
         begun.fold(Duration::ZERO, Duration::saturating_add)
@@ -220,37 +218,6 @@ impl<'a> Timeouts<'a> {
             }
         }
     }
-}
-
-/// Maximum time of a fault, from its start until its targets are ready again.
-fn of_fault(fault: &FaultPlan, cluster: Option<&ClusterPlan>, faults: &[FaultPlan]) -> Duration {
-    let length = fault.length;
-    // Services that kaf6 starts have a `ready_timeout`.
-    let ready = |service: &str| match cluster.and_then(|cluster| cluster.service(service)) {
-        Some(service) => service.ready_timeout,
-        None => defaults::FAULT_TIMEOUT,
-    };
-    let timeout = match &fault.action {
-        ActionPlan::Restart { target, down_for, .. } => {
-            let down = defaults::ENDING.saturating_add(*down_for);
-            down.saturating_add(ready(&target.service))
-        }
-        ActionPlan::Start { target } | ActionPlan::Pause { target } => ready(&target.service),
-        ActionPlan::Stop { target, .. } if length.is_some() => {
-            defaults::ENDING.saturating_add(ready(&target.service))
-        }
-        ActionPlan::Stop { .. } | ActionPlan::Throttle { .. } | ActionPlan::Exec { .. } => {
-            defaults::FAULT_TIMEOUT
-        }
-        // Out and back. Replicas that are removed stop one after the other.
-        ActionPlan::Scale { service, to } => {
-            let back = length.is_some();
-            let (least, most) = cluster.map_or((*to, *to), |cluster| cluster.replicas(service, faults));
-            let leaving = defaults::ENDING.saturating_mul(most - if back { least } else { *to });
-            ready(service).saturating_mul(1 + u32::from(back)).saturating_add(leaving)
-        }
-    };
-    timeout.saturating_add(length.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -3,13 +3,10 @@
 //! Texts are printed as the file has them, so they contain no values from the environment.
 
 use std::fmt::Write;
-use std::time::Duration as StdDuration;
 
-use crate::plan::Pull;
-use crate::plan::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Readiness, ServicePlan};
-use crate::plan::render::{count, line, section, time};
-use crate::scenario::ServiceTemplate;
-use crate::units::Bandwidth;
+use crate::plan::cluster::{AttachBy, ClusterPlan, Readiness, ServicePlan};
+use crate::plan::render::{command, line, section, time};
+use crate::plan::{FaultPlan, Pull};
 
 /// The containers to start, in order, or to attach to, followed by the relays.
 pub(crate) fn cluster(cluster: &ClusterPlan, out: &mut String) {
@@ -81,16 +78,6 @@ fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// A command as a YAML list in one line.
-fn command(words: &[ServiceTemplate]) -> String {
-    let quoted = |word: &ServiceTemplate| {
-        let text = word.to_string();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+${}".contains(c);
-        if !text.is_empty() && text.chars().all(plain) { text } else { format!("{text:?}") }
-    };
-    format!("[{}]", words.iter().map(quoted).collect::<Vec<_>>().join(", "))
-}
-
 /// What each fault does.
 pub(crate) fn faults(faults: &[FaultPlan], out: &mut String) {
     if faults.is_empty() {
@@ -100,48 +87,6 @@ pub(crate) fn faults(faults: &[FaultPlan], out: &mut String) {
     for fault in faults {
         let (kind, target) = (fault.action.kind(), fault.action.target());
         line(out, &format!("  {} ({kind} {target}, at most {})", fault.name, time(fault.timeout)));
-        line(out, &format!("    {}", what(fault)));
-    }
-}
-
-fn what(fault: &FaultPlan) -> String {
-    let length = fault.length.map(time);
-    let for_ = length.as_ref().map_or_else(String::new, |length| format!(" for {length}"));
-    match &fault.action {
-        ActionPlan::Restart { signal, down_for, image, .. } => {
-            let image = image.as_ref().map_or_else(String::new, |image| format!(" from {image}"));
-            format!("ended by {signal}, restarted{image} after {}", time(*down_for))
-        }
-        ActionPlan::Stop { signal, .. } => match length {
-            Some(length) => format!("ended by {signal}, restarted after {length}"),
-            None => format!("ended by {signal}"),
-        },
-        ActionPlan::Start { .. } => "restarted".to_owned(),
-        ActionPlan::Pause { .. } => format!("frozen{for_}"),
-        ActionPlan::Throttle { link, latency, jitter, bandwidth } => {
-            let mut parts = Vec::new();
-            if !latency.is_zero() {
-                let jitter = if jitter.is_zero() { String::new() } else { format!(" +- {}", time(*jitter)) };
-                parts.push(format!("{}{jitter} latency from {} to {}", time(*latency), link.from, link.to));
-            }
-            parts.extend(
-                bandwidth.map(|bytes| format!("at most {} in each direction", Bandwidth::new(bytes))),
-            );
-            parts.extend(length.map(|length| format!("for {length}")));
-            parts.join(", ")
-        }
-        ActionPlan::Scale { service, to } => {
-            let back = length.map_or_else(String::new, |length| format!(", and back after {length}"));
-            format!("{service} scales to {}{back}", count(u64::from(*to), "replica"))
-        }
-        ActionPlan::Exec { command: words, .. } => format!("runs {}", command(words)),
-    }
-}
-
-/// How long a fault lasts if nothing fails, if the plan knows it.
-pub(crate) const fn expected(fault: &FaultPlan) -> Option<StdDuration> {
-    match &fault.action {
-        ActionPlan::Restart { down_for, .. } => Some(*down_for),
-        _ => fault.length,
+        line(out, &format!("    {}", fault.what()));
     }
 }

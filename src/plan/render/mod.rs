@@ -1,4 +1,4 @@
-//! Helpers to print a plan: sections with two columns, counts and durations.
+//! Helpers to print a plan: sections with two columns, counts, durations and commands.
 
 pub(crate) mod containers;
 pub mod timeline;
@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
 use super::{Counter, When};
+use crate::scenario::ServiceTemplate;
 use crate::units::{Duration, thousands};
 
 /// Prints a title and two columns. Prints nothing if there are no rows.
@@ -46,4 +47,14 @@ pub(super) fn when_text(when: &When) -> String {
         Counter::Received => "received",
     };
     format!("{}.{counter} >= {}", when.scenario, when.at_least)
+}
+
+/// A command as a YAML list in one line.
+pub(super) fn command(words: &[ServiceTemplate]) -> String {
+    let quoted = |word: &ServiceTemplate| {
+        let text = word.to_string();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+${}".contains(c);
+        if !text.is_empty() && text.chars().all(plain) { text } else { format!("{text:?}") }
+    };
+    format!("[{}]", words.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }

@@ -125,11 +125,8 @@ fn timeline(plan: &Plan, out: &mut String) {
     }
     let scenarios =
         plan.scenarios.iter().map(|it| Row { name: &it.name, start: &it.start, expected: expected(it) });
-    let faults = plan.faults.iter().map(|it| Row {
-        name: &it.name,
-        start: &it.start,
-        expected: containers_page::expected(it),
-    });
+    let faults =
+        plan.faults.iter().map(|it| Row { name: &it.name, start: &it.start, expected: it.expected() });
     let rows: Vec<Row<'_>> = scenarios.chain(faults).collect();
     let name_width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     let _ = writeln!(out, "\ntimeline  (= as planned, . up to its timeout)");

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
 use crate::plan::cluster::{AttachBy, AttachPlan, Link, Readiness};
 use crate::plan::compile::section::Parts;
-use crate::plan::{ActionPlan, ClusterPlan, DefaultTaken, FaultPlan, ServicePlan, defaults};
+use crate::plan::{ClusterPlan, DefaultTaken, ServicePlan, defaults};
 use crate::scenario::environment::preset;
 use crate::scenario::format::written::Plain;
 use crate::scenario::format::{FaultKind, cluster as raw};
@@ -56,8 +56,8 @@ impl Known {
         self.services.values().any(|service| service.as_ref().is_none_or(kafka))
     }
 
-    /// The cluster of a valid file, and its defaults.
-    pub(super) fn into_cluster(self, faults: &[FaultPlan]) -> (Option<ClusterPlan>, Vec<DefaultTaken>) {
+    /// The cluster of a valid file with relays in these links, and its defaults.
+    pub(super) fn into_cluster(self, links: Vec<Link>) -> (Option<ClusterPlan>, Vec<DefaultTaken>) {
         if !self.written {
             return (None, Vec::new());
         }
@@ -71,7 +71,7 @@ impl Known {
             );
         }
         let attached = attached.into_values().flatten().collect();
-        (Some(ClusterPlan { preset, services, attached, links: links(faults) }), taken)
+        (Some(ClusterPlan { preset, services, attached, links }), taken)
     }
 }
 
@@ -88,19 +88,6 @@ fn in_order(mut open: Vec<ServicePlan>) -> Vec<ServicePlan> {
         order.push(next);
     }
     order
-}
-
-/// The connections that faults throttle.
-fn links(faults: &[FaultPlan]) -> Vec<Link> {
-    let mut links: Vec<Link> = Vec::new();
-    for fault in faults {
-        if let ActionPlan::Throttle { link, .. } = &fault.action
-            && !links.contains(link)
-        {
-            links.push(link.clone());
-        }
-    }
-    links
 }
 
 /// JSON pointer to a service.

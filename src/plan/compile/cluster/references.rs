@@ -12,7 +12,7 @@ use super::super::faults::{KnownFaults, Read};
 use super::{Known, service_pointer, texts};
 use crate::plan::cluster::Readiness;
 use crate::plan::compile::scenario_table::{ScenarioEntry, fault_pointer, scenario_pointer};
-use crate::plan::{ActionPlan, Target, Work};
+use crate::plan::{Target, Work};
 use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::scenario::template::service_template::{Reference, ServiceTemplate};
@@ -105,11 +105,11 @@ pub(crate) fn outside(
     profile: Option<&Target>,
 ) {
     for fault in faults.values().filter_map(Read::good) {
-        let ActionPlan::Exec { target, command } = &fault.action else { continue };
-        let started = known.services.contains_key(&target.service);
-        let owner = if started { Owner::Service(&target.service) } else { Owner::Attached };
-        for (index, wired) in command.iter().enumerate() {
-            check(cx, known, &below(&below(&fault_pointer(&fault.name), "command"), index), wired, owner);
+        let service = fault.action.service();
+        let started = known.services.contains_key(service);
+        let owner = if started { Owner::Service(service) } else { Owner::Attached };
+        for (at, wired) in fault.action.texts() {
+            check(cx, known, &format!("{}{at}", fault_pointer(&fault.name)), wired, owner);
         }
     }
     // If the profile provides the brokers, problems are reported where the file names the profile.
