@@ -7,25 +7,23 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
+use super::injection::Injection;
 use super::shown::{ContainerProof, over, proof};
 use crate::docker::api::container;
 use crate::docker::api::container::last_words;
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::spec;
-use crate::docker::cluster::state::{ClusterState, Replica};
-use crate::plan::FaultPlan;
+use crate::docker::cluster::state::Replica;
 use crate::scenario::template::service_template::ServiceTemplate;
-use tokio_util::sync::CancellationToken;
 
 /// Lines of its output that the proof contains.
 const LINES: usize = 3;
 
 /// Runs a command in each of some containers.
 pub(super) async fn run(
-    shared: &ClusterState,
-    fault: &FaultPlan,
-    (units, command): (Vec<Arc<Replica>>, &[ServiceTemplate]),
-    cancel: &CancellationToken,
+    Injection { shared, fault, cancel }: Injection<'_>,
+    units: Vec<Arc<Replica>>,
+    command: &[ServiceTemplate],
 ) -> FaultOutcome {
     let began = Instant::now();
     let shown = join_all(units.into_iter().map(|unit| async move {

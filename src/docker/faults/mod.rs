@@ -3,6 +3,7 @@
 //! A proof is what Docker or the relay showed, never what was requested.
 
 mod command;
+mod injection;
 mod pause;
 mod power;
 mod scale;
@@ -13,12 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lock::lock;
+use super::relay::Shaping;
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::ready;
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::{ActionPlan, FaultPlan};
 use tokio_util::sync::CancellationToken;
 
+use injection::Injection;
 use power::Power;
 
 /// Injects a fault, lets it last, heals it, and waits until what it touched is ready again.
@@ -30,23 +33,25 @@ pub(super) async fn inject(
     if fault.action.containers().is_some_and(|target| shared.of_target(target).is_empty()) {
         return shown::no_container(fault);
     }
+    let injection = Injection { shared, fault, cancel };
     match &fault.action {
         ActionPlan::Restart { target, signal, down_for, image } => {
             let power = Power { signal, image: image.as_deref(), lasts: Some(*down_for), restarts: true };
-            power::off(shared, fault, shared.of_target(target), power, cancel).await
+            power::off(injection, shared.of_target(target), power).await
         }
         ActionPlan::Stop { target, signal } => {
             let power = Power { signal, image: None, lasts: fault.length, restarts: false };
-            power::off(shared, fault, shared.of_target(target), power, cancel).await
+            power::off(injection, shared.of_target(target), power).await
         }
-        ActionPlan::Start { target } => power::on(shared, fault, shared.of_target(target), cancel).await,
-        ActionPlan::Pause { target } => pause::pause(shared, fault, shared.of_target(target), cancel).await,
+        ActionPlan::Start { target } => power::on(injection, shared.of_target(target)).await,
+        ActionPlan::Pause { target } => pause::pause(injection, shared.of_target(target)).await,
         ActionPlan::Throttle { link, latency, jitter, bandwidth } => {
-            throttle::throttle(shared, fault, link, (*latency, *jitter, *bandwidth), cancel).await
+            let slow = Shaping { latency: *latency, jitter: *jitter, bandwidth: *bandwidth };
+            throttle::throttle(injection, link, slow).await
         }
-        ActionPlan::Scale { service, to } => scale::scale(shared, fault, service, *to, cancel).await,
+        ActionPlan::Scale { service, to } => scale::scale(injection, service, *to).await,
         ActionPlan::Exec { target, command } => {
-            command::run(shared, fault, (shared.of_target(target), command), cancel).await
+            command::run(injection, shared.of_target(target), command).await
         }
     }
 }

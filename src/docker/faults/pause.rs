@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
+use super::injection::Injection;
 use super::power::readiness;
 use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, proof, time};
 use crate::docker::api::container;
@@ -15,18 +16,14 @@ use crate::docker::api::daemon::{Daemon, said};
 use crate::docker::cluster::attach;
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
-use crate::plan::FaultPlan;
-use tokio_util::sync::CancellationToken;
 
 /// CPU time that freezing itself may use.
 const FREEZING: Duration = Duration::from_millis(20);
 
 /// Freezes containers for the fault's length.
 pub(super) async fn pause(
-    shared: &ClusterState,
-    fault: &FaultPlan,
+    Injection { shared, fault, cancel }: Injection<'_>,
     units: Vec<Arc<Replica>>,
-    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let began = Instant::now();
     let mut all = join_all(units.iter().map(|unit| freeze(shared, unit))).await;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
+use super::injection::Injection;
 use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, nothing, over, proof, time};
 use crate::docker::api::container;
 use crate::docker::api::container::Now;
@@ -16,7 +17,6 @@ use crate::docker::api::{images, platform};
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::docker::cluster::{attach, ready, start as starting};
-use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
@@ -83,11 +83,9 @@ impl Down {
 
 /// Stops containers, and starts them again unless they should stay down.
 pub(super) async fn off(
-    shared: &ClusterState,
-    fault: &FaultPlan,
+    Injection { shared, fault, cancel }: Injection<'_>,
     units: Vec<Arc<Replica>>,
     power: Power<'_>,
-    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let service = units.first().and_then(|unit| shared.plan.service(&unit.service));
     if let (Some(image), Some(service)) = (power.image, service) {
@@ -157,10 +155,8 @@ pub(super) async fn off(
 
 /// Starts containers that are down.
 pub(super) async fn on(
-    shared: &ClusterState,
-    fault: &FaultPlan,
+    Injection { shared, fault, cancel }: Injection<'_>,
     units: Vec<Arc<Replica>>,
-    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let began = Instant::now();
     let shown = join_all(units.into_iter().map(|unit| async move {

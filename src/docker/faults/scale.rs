@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::StopContainerOptionsBuilder;
 use futures_util::future::join_all;
 
+use super::injection::Injection;
 use super::shown::{last_until_look, lasting, left, nothing, over, time};
 use crate::docker::api::container;
 use crate::docker::api::daemon::said;
 use crate::docker::cluster::options::{ClusterStep, FaultOutcome};
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::docker::cluster::{ready, start as starting};
+use crate::plan::ServicePlan;
 use crate::plan::defaults::PATIENCE;
-use crate::plan::{FaultPlan, ServicePlan};
 use tokio_util::sync::CancellationToken;
 
 /// What became of replicas, in words.
@@ -29,11 +30,9 @@ pub(super) struct Brought {
 
 /// Scales a service to this number of replicas; and back after the fault's length, if it has one.
 pub(super) async fn scale(
-    shared: &ClusterState,
-    fault: &FaultPlan,
+    Injection { shared, fault, cancel }: Injection<'_>,
     name: &str,
     to: u32,
-    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let Some(service) = shared.plan.service(name) else {
         return nothing(format!("{name} is not a service that kaf6 started"));

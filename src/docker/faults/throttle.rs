@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::super::lock::lock;
 use super::super::relay::{Limited, Passed, Shaping};
+use super::injection::Injection;
 use super::shown::{last, lasting, nothing, time};
 use crate::docker::cluster::options::FaultOutcome;
-use crate::docker::cluster::state::ClusterState;
-use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
 use crate::units::thousands;
-use tokio_util::sync::CancellationToken;
 
 /// With fewer fully delayed pieces, nothing is proven: they may be a coincidence.
 const LEAST_PIECES: u64 = 3;
@@ -25,14 +23,11 @@ const BURST: Duration = Duration::from_millis(100);
 
 /// Slows down a link for the fault's length.
 pub(super) async fn throttle(
-    shared: &ClusterState,
-    fault: &FaultPlan,
+    Injection { shared, fault, cancel }: Injection<'_>,
     link: &Link,
-    (latency, jitter, bandwidth): (Duration, Duration, Option<u64>),
-    cancel: &CancellationToken,
+    slow: Shaping,
 ) -> FaultOutcome {
     let key = (link.from.clone(), link.to.clone());
-    let slow = Shaping { latency, jitter, bandwidth };
     let began = Instant::now();
     let set = lock(&shared.relays).get(&key).map(|relay| (relay.slow_down(slow), relay.passed()));
     let Some((number, before)) = set else {

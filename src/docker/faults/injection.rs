@@ -1,0 +1,17 @@
+//! What each kind of fault gets: the cluster, the fault, and word that the run ends.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::docker::cluster::state::ClusterState;
+use crate::plan::FaultPlan;
+
+/// A fault to inject.
+#[derive(Clone, Copy)]
+pub(super) struct Injection<'a> {
+    pub shared: &'a Arc<ClusterState>,
+    pub fault: &'a FaultPlan,
+    /// Canceled when the run ends.
+    pub cancel: &'a CancellationToken,
+}
