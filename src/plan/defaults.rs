@@ -90,7 +90,8 @@ pub fn value() -> ValuePlan {
     ValuePlan::Text(Template::parse_json(&document).unwrap_or_default())
 }
 
-/// All defaults, as the docs list them: section, field and value.
+/// The defaults, as the docs list them: section, field and value. Those of each kind of fault are in
+/// `ActionPlan::DEFAULTS`.
 pub const TABLE: &[(&str, &str, &str)] = &[
     ("file", "name", "the file name without its extension"),
     (
@@ -159,15 +160,6 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("service", "ready_timeout", "2m"),
     ("fault", "after", "none: wait for nothing"),
     ("fault", "at", "0s"),
-    ("restart", "signal", SIGNAL),
-    ("restart", "down_for", "1s"),
-    ("restart", "image", "the same image"),
-    ("stop", "signal", SIGNAL),
-    ("stop", "for", "until a `start` of the same target"),
-    ("throttle", "latency", "0s"),
-    ("throttle", "jitter", "0s"),
-    ("throttle", "bandwidth", "no limit"),
-    ("scale", "for", "until the end of the run"),
     ("check", "name", "its type"),
     (
         "check",

@@ -83,6 +83,19 @@ pub enum ActionPlan {
 }
 
 impl ActionPlan {
+    /// The defaults of each kind, as the docs list them: kind, field and value.
+    pub const DEFAULTS: &[(&str, &str, &str)] = &[
+        ("restart", "signal", defaults::SIGNAL),
+        ("restart", "down_for", "1s"),
+        ("restart", "image", "the same image"),
+        ("stop", "signal", defaults::SIGNAL),
+        ("stop", "for", "until a `start` of the same target"),
+        ("throttle", "latency", "0s"),
+        ("throttle", "jitter", "0s"),
+        ("throttle", "bandwidth", "no limit"),
+        ("scale", "for", "until the end of the run"),
+    ];
+
     /// Compiles what a fault does, and for how long.
     pub(super) fn compile(
         fields: &mut FaultFields<'_, '_>,
