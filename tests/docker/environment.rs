@@ -237,7 +237,7 @@ async fn relays_are_refused_where_docker_has_no_root() {
     let up = Cluster::up_at(&engine.host(), &plan, run.options(), std::future::pending()).await;
     let error = up.err().unwrap().to_string();
     assert!(
-        error.starts_with("cannot throttle one -> two: Docker runs rootless, and its containers"),
+        error.starts_with("cannot run a relay for one -> two: Docker runs rootless, and its containers"),
         "{error}"
     );
     run.assert_gone();

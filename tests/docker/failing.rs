@@ -217,5 +217,5 @@ async fn a_way_to_what_kaf6_did_not_start_is_refused() {
     let mut plan = cluster(vec![script("one", UNTIL_TERM)]);
     plan.links = vec![Link { from: "one".into(), to: "elsewhere".into() }];
     let error = error_of(&run, &plan).await;
-    assert!(error.contains("cannot throttle one -> elsewhere"), "{error}");
+    assert!(error.contains("cannot run a relay for one -> elsewhere"), "{error}");
 }

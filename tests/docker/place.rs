@@ -112,7 +112,10 @@ async fn a_remote_docker_engine_publishes_on_its_host() {
     let error =
         Cluster::up_at(&remote.host, &plan, run.options(), std::future::pending()).await.err().unwrap();
     let error = error.to_string();
-    assert!(error.contains("cannot throttle broker -> broker: Docker runs on another host"), "{error}");
+    assert!(
+        error.contains("cannot run a relay for broker -> broker: Docker runs on another host"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

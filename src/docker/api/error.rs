@@ -150,7 +150,7 @@ pub enum DockerError {
         running: String,
     },
     /// The relay cannot be used for this link.
-    #[error("cannot throttle {link}: {reason}")]
+    #[error("cannot run a relay for {link}: {reason}")]
     NoRelay {
         /// The link, as `from -> to`.
         link: String,

@@ -33,7 +33,7 @@ pub(crate) fn cluster(cluster: &ClusterPlan, out: &mut String) {
     );
     section(
         out,
-        "relays  (between services from the start; slow only during a fault)",
+        "relays  (between services from the start; in effect only during a fault)",
         cluster.links.iter().map(|link| {
             let what = format!("replaces each address of {} that {} gets", link.to, link.from);
             (format!("{} -> {}", link.from, link.to), what)

@@ -42,8 +42,8 @@ impl FaultFields<'_, '_> {
     pub(super) fn target(&mut self, text: &str) -> Option<FaultTarget> {
         let pointer = self.at("target");
         let text = text.trim();
-        if text.contains("->") {
-            let hint = Some("only `throttle` works on a link between two services".to_owned());
+        if let Some((from, _)) = text.split_once("->") {
+            let hint = Some(format!("this type of fault applies to a service, such as `{}`", from.trim()));
             self.cx.about_value(&pointer, &format!("`{text}` is not a service"), hint, "a service");
             return None;
         }
@@ -136,7 +136,7 @@ impl FaultFields<'_, '_> {
                     "`{name}` is attached: kaf6's relay works only between containers that kaf6 started"
                 );
                 let hint = Some("start them with `cluster.services`".to_owned());
-                self.cx.about_value(&pointer, &message, hint, "a link that can be throttled");
+                self.cx.about_value(&pointer, &message, hint, "a link between services that kaf6 starts");
                 return None;
             }
         }
