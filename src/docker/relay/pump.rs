@@ -1,7 +1,7 @@
 //! One direction of one connection: forwards bytes in order, each piece with its delay.
 //!
 //! Pieces wait in a queue between reading and writing, all at the same time. So a delay adds latency and does
-//! not reduce throughput.
+//! not reduce throughput. A blackhole discards what is read, and hides the end of the connection.
 
 use std::io;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use crate::docker::relay::cutting::CutWatch;
 use crate::docker::relay::shaping::{Direction, LinkState, Shaping};
 
 /// Bytes that are read at once.
-const CHUNK: usize = 64 << 10;
+pub(crate) const CHUNK: usize = 64 << 10;
 /// Bytes of one direction of one connection that may wait: with 200 ms that is 160 MiB/s.
 const WAITING: usize = 32 << 20;
 /// With a bandwidth, a piece is at most so many milliseconds' worth of bytes, so that they flow and do not come in bursts.
@@ -32,38 +33,50 @@ struct Chunk {
 pub(crate) async fn pump(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
-    way: &LinkState,
+    (way, cuts): (&LinkState, &CutWatch),
     direction: Direction,
 ) -> io::Result<()> {
     let (queue, waiting) = mpsc::unbounded_channel();
-    tokio::try_join!(read_loop(reader, queue, way, direction), write_loop(writer, waiting, way, direction))?;
+    tokio::try_join!(
+        read_loop(reader, queue, (way, cuts), direction),
+        write_loop(writer, waiting, (way, cuts), direction)
+    )?;
     Ok(())
 }
 
 async fn read_loop(
     mut reader: impl AsyncRead + Unpin,
     queue: mpsc::UnboundedSender<Chunk>,
-    way: &LinkState,
+    (way, cuts): (&LinkState, &CutWatch),
     direction: Direction,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(WAITING));
-    let mut slow = way.subscribe();
+    let (mut slow, mut cut) = (way.subscribe(), cuts.changes());
     let mut buffer = vec![0; CHUNK];
     let mut last_due = Instant::now();
     loop {
-        let length = reader.read(&mut buffer).await?;
+        let read = reader.read(&mut buffer).await;
+        if !matches!(read, Ok(1..)) && cuts.swallow(direction, 0) {
+            // The other side does not learn of it. The connection is reset when the blackhole ends.
+            return std::future::pending().await;
+        }
+        let length = read?;
         if length == 0 {
             return Ok(());
         }
         let mut rest = &buffer[..length];
         while !rest.is_empty() {
+            if cuts.swallow(direction, rest.len()) {
+                break;
+            }
             // Cut here and not by the reading, which may have begun before a bandwidth was set.
             let length = most_at_once(*slow.borrow_and_update()).min(rest.len());
-            if !hold_back(&mut slow, way, direction, length).await {
-                continue;
-            }
-            let permits = u32::try_from(length).unwrap_or(u32::MAX);
-            let Ok(permit) = Arc::clone(&room).acquire_many_owned(permits).await else { return Ok(()) };
+            let admitted = tokio::select! {
+                biased;
+                admitted = admit(&mut slow, &room, (way, direction), length) => admitted,
+                () = cut.changed() => None,
+            };
+            let Some(permit) = admitted else { continue };
             let now = *slow.borrow();
             let read = Instant::now();
             // Jitter must not let a later piece pass an earlier one.
@@ -78,6 +91,21 @@ async fn read_loop(
             }
         }
     }
+}
+
+/// Waits until the bandwidth and the queue have room for a piece; none where the bandwidth changed meanwhile.
+async fn admit(
+    slow: &mut watch::Receiver<Shaping>,
+    room: &Arc<Semaphore>,
+    (way, direction): (&LinkState, Direction),
+    length: usize,
+) -> Option<OwnedSemaphorePermit> {
+    if !hold_back(slow, way, direction, length).await {
+        return None;
+    }
+    let permits = u32::try_from(length).unwrap_or(u32::MAX);
+    // The semaphore is never closed.
+    Arc::clone(room).acquire_many_owned(permits).await.ok()
 }
 
 /// Waits as long as the bandwidth wants it; false where that changed meanwhile.
@@ -98,7 +126,7 @@ async fn hold_back(
 async fn write_loop(
     mut writer: impl AsyncWrite + Unpin,
     mut waiting: mpsc::UnboundedReceiver<Chunk>,
-    way: &LinkState,
+    (way, cuts): (&LinkState, &CutWatch),
     direction: Direction,
 ) -> io::Result<()> {
     let mut slow = way.subscribe();
@@ -113,7 +141,13 @@ async fn write_loop(
         if piece.slowed && Instant::now() >= piece.due {
             way.delayed_by(piece.read.elapsed());
         }
-        writer.write_all(&piece.bytes).await?;
+        if let Err(error) = writer.write_all(&piece.bytes).await {
+            // A reset by the receiver is on its way back.
+            if cuts.swallow(direction.reverse(), 0) {
+                return std::future::pending().await;
+            }
+            return Err(error);
+        }
         way.arrived(direction, piece.bytes.len());
     }
     writer.shutdown().await
@@ -133,6 +167,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
 
     use super::*;
+    use crate::docker::relay::cutting::Cuts;
 
     /// Timers tick in milliseconds.
     const TICK: Duration = Duration::from_millis(2);
@@ -146,7 +181,11 @@ mod tests {
         let (near, reader) = duplex(1 << 20);
         let (writer, far) = duplex(1 << 20);
         let way = Arc::clone(way);
-        tokio::spawn(async move { pump(reader, writer, &way, direction).await });
+        let cuts = Cuts::default();
+        tokio::spawn(async move {
+            let watch = cuts.open().expect("it is not cut");
+            pump(reader, writer, (&way, &watch), direction).await
+        });
         (near, far)
     }
 

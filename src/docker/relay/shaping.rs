@@ -242,7 +242,14 @@ impl Limited {
 }
 
 impl Direction {
-    const fn index(self) -> usize {
+    pub(crate) const fn reverse(self) -> Self {
+        match self {
+            Self::Out => Self::Back,
+            Self::Back => Self::Out,
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
         match self {
             Self::Out => 0,
             Self::Back => 1,
