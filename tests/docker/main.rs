@@ -7,6 +7,7 @@
 use kaf6 as _;
 
 mod attached;
+mod cut;
 mod environment;
 mod failing;
 mod faults;

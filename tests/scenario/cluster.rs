@@ -243,6 +243,11 @@ faults:
   slow: {type: throttle, target: broker -> store, at: 10s, for: 20s, latency: 200ms, jitter: 50ms, bandwidth: 1MiB/s}
   narrow: {type: throttle, target: broker -> store, at: 40s, for: 5s, bandwidth: 64KiB/s}
   keys: {type: throttle, target: broker -> etcd, at: 40s, for: 5s, latency: 1s}
+  split: {type: cut, target: broker -> store, at: 50s, for: 5s}
+  deaf: {type: cut, target: broker -> etcd, at: 50s, for: 5s, mode: blackhole, direction: in}
+  mute: {type: cut, target: broker -> etcd, at: 60s, for: 5s, direction: out}
+  drop: {type: cut, target: broker -> etcd, at: 70s, for: 5s, mode: reset}
+  shut: {type: cut, target: broker -> etcd, at: 80s, for: 5s, mode: refuse}
   grow: {type: scale, target: broker, to: 5, at: 30s, for: 10s}
   tell: {type: exec, target: etcd, command: [etcdctl, put, /k, \"a b\", 5, \"{{run_id}}\"], at: 31s}
 checks:

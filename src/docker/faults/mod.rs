@@ -3,6 +3,7 @@
 //! A proof is what Docker or the relay showed, never what was requested.
 
 mod command;
+mod cut;
 mod injection;
 mod pause;
 mod power;
@@ -49,6 +50,7 @@ pub(super) async fn inject(
             let slow = Shaping { latency: *latency, jitter: *jitter, bandwidth: *bandwidth };
             throttle::throttle(injection, link, slow).await
         }
+        ActionPlan::Cut { link, mode, direction } => cut::cut(injection, link, (*mode, *direction)).await,
         ActionPlan::Scale { service, to } => scale::scale(injection, service, *to).await,
         ActionPlan::Exec { target, command } => {
             command::run(injection, shared.of_target(target), command).await

@@ -23,6 +23,30 @@ pub struct FaultCommon {
     pub when: Option<String>,
 }
 
+/// How a link is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CutMode {
+    /// Bytes vanish. Connections stay open, and new ones are accepted.
+    Blackhole,
+    /// Connections are reset, and new ones are refused.
+    Reset,
+    /// New connections are refused, and open ones stay.
+    Refuse,
+}
+
+/// A direction of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CutDirection {
+    /// In both directions.
+    Both,
+    /// From the first service to the second.
+    Out,
+    /// From the second service to the first.
+    In,
+}
+
 macro_rules! faults {
     ($($(#[$about:meta])* $variant:ident = $tag:literal {
         $($(#[doc = $doc:expr])* $(#[schemars($($schema:tt)*)])? $(#[serde($($serde:tt)*)])? $field:ident: $kind:ty,)*
@@ -119,6 +143,18 @@ faults! {
         jitter: Option<Written<Duration>>,
         /// Maximum bytes per second in each direction. Default: no limit.
         bandwidth: Option<Written<Bandwidth>>,
+    }
+    /// Cuts the connections between two services.
+    Cut = "cut" {
+        /// The connection, such as `broker -> store`.
+        target: String,
+        /// How long the fault lasts.
+        #[serde(rename = "for")]
+        length: Written<Duration>,
+        /// What happens to connections. Default: blackhole.
+        mode: Option<CutMode>,
+        /// The direction in which a `blackhole` discards bytes. Default: both.
+        direction: Option<CutDirection>,
     }
     /// Changes the number of replicas of a service.
     Scale = "scale" {

@@ -4,6 +4,7 @@
 
 mod attach;
 pub mod cluster;
+mod cut;
 mod durability;
 mod leftovers;
 mod place;

@@ -12,7 +12,7 @@ use crate::plan::cluster::{ClusterPlan, FaultTarget, Link};
 use crate::plan::render::{self, count, time};
 use crate::plan::{FaultKind, Start, defaults};
 use crate::scenario::Position;
-use crate::scenario::format::fault as raw;
+use crate::scenario::format::fault::{self as raw, CutDirection, CutMode};
 use crate::scenario::source::node::below;
 use crate::scenario::template::service_template::ServiceTemplate;
 use crate::units::{self, Bandwidth};
@@ -67,6 +67,13 @@ pub enum ActionPlan {
         /// Maximum bytes per second in each direction. `None` means no limit.
         bandwidth: Option<u64>,
     },
+    /// Cuts a connection for [`FaultPlan::length`].
+    Cut {
+        link: Link,
+        mode: CutMode,
+        /// The direction of a blackhole.
+        direction: CutDirection,
+    },
     /// Changes the number of replicas. The previous number is restored after [`FaultPlan::length`], if it is
     /// set.
     Scale {
@@ -93,6 +100,8 @@ impl ActionPlan {
         ("throttle", "latency", "0s"),
         ("throttle", "jitter", "0s"),
         ("throttle", "bandwidth", "no limit"),
+        ("cut", "mode", "blackhole"),
+        ("cut", "direction", "both"),
         ("scale", "for", "until the end of the run"),
     ];
 
@@ -119,6 +128,10 @@ impl ActionPlan {
                 let length = fields.length(Some(&it.length));
                 (throttle(fields, it, length)?, length)
             }
+            raw::Fault::Cut(it) => {
+                let length = fields.length(Some(&it.length));
+                (cut(fields, it)?, length)
+            }
             raw::Fault::Scale(it) => {
                 let length = fields.length(it.length.as_ref());
                 (scale(fields, it)?, length)
@@ -139,6 +152,7 @@ impl ActionPlan {
             Self::Start { .. } => FaultKind::Start,
             Self::Pause { .. } => FaultKind::Pause,
             Self::Throttle { .. } => FaultKind::Throttle,
+            Self::Cut { .. } => FaultKind::Cut,
             Self::Scale { .. } => FaultKind::Scale,
             Self::Exec { .. } => FaultKind::Exec,
         }
@@ -152,14 +166,14 @@ impl ActionPlan {
             | Self::Start { target }
             | Self::Pause { target }
             | Self::Exec { target, .. } => Some(target),
-            Self::Throttle { .. } | Self::Scale { .. } => None,
+            Self::Throttle { .. } | Self::Cut { .. } | Self::Scale { .. } => None,
         }
     }
 
     /// The service that the fault applies to. For a link, the service that connects.
     pub fn service(&self) -> &str {
         match self {
-            Self::Throttle { link, .. } => &link.from,
+            Self::Throttle { link, .. } | Self::Cut { link, .. } => &link.from,
             Self::Scale { service, .. } => service,
             Self::Restart { target, .. }
             | Self::Stop { target, .. }
@@ -177,7 +191,7 @@ impl ActionPlan {
             | Self::Start { target }
             | Self::Pause { target }
             | Self::Exec { target, .. } => target.to_string(),
-            Self::Throttle { link, .. } => format!("{} -> {}", link.from, link.to),
+            Self::Throttle { link, .. } | Self::Cut { link, .. } => format!("{} -> {}", link.from, link.to),
             Self::Scale { service, .. } => service.clone(),
         }
     }
@@ -185,7 +199,7 @@ impl ActionPlan {
     /// The link that the fault affects. kaf6 puts a relay into it from the start.
     pub const fn link(&self) -> Option<&Link> {
         match self {
-            Self::Throttle { link, .. } => Some(link),
+            Self::Throttle { link, .. } | Self::Cut { link, .. } => Some(link),
             Self::Restart { .. }
             | Self::Stop { .. }
             | Self::Start { .. }
@@ -204,6 +218,7 @@ impl ActionPlan {
             | Self::Start { .. }
             | Self::Pause { .. }
             | Self::Throttle { .. }
+            | Self::Cut { .. }
             | Self::Scale { .. } => &[],
         };
         words.iter().enumerate().map(|(index, word)| (below("/command", index), word))
@@ -228,9 +243,10 @@ impl FaultPlan {
             ActionPlan::Stop { target, .. } if length.is_some() => {
                 defaults::ENDING.saturating_add(ready(&target.service))
             }
-            ActionPlan::Stop { .. } | ActionPlan::Throttle { .. } | ActionPlan::Exec { .. } => {
-                defaults::FAULT_TIMEOUT
-            }
+            ActionPlan::Stop { .. }
+            | ActionPlan::Throttle { .. }
+            | ActionPlan::Cut { .. }
+            | ActionPlan::Exec { .. } => defaults::FAULT_TIMEOUT,
             // Out and back. Replicas that are removed stop one after the other.
             ActionPlan::Scale { service, to } => {
                 let back = length.is_some();
@@ -275,6 +291,15 @@ impl FaultPlan {
                 parts.extend(bandwidth.map(|bytes| format!("at most {}", Bandwidth::new(bytes))));
                 format!("each direction: {}{for_}", parts.join(", "))
             }
+            ActionPlan::Cut { link: Link { from, to }, mode, direction } => match (mode, direction) {
+                (CutMode::Blackhole, CutDirection::Both) => {
+                    format!("bytes vanish in both directions{for_}")
+                }
+                (CutMode::Blackhole, CutDirection::Out) => format!("bytes from {from} to {to} vanish{for_}"),
+                (CutMode::Blackhole, CutDirection::In) => format!("bytes from {to} to {from} vanish{for_}"),
+                (CutMode::Reset, _) => format!("connections are reset, and new ones refused{for_}"),
+                (CutMode::Refuse, _) => format!("new connections are refused{for_}"),
+            },
             ActionPlan::Scale { service, to } => {
                 let back = length.map_or_else(String::new, |length| format!(", and back after {length}"));
                 format!("{service} scales to {}{back}", count(u64::from(*to), "replica"))
@@ -335,6 +360,22 @@ fn throttle(
         jitter: jitter.unwrap_or_default().std(),
         bandwidth: bandwidth.map(Bandwidth::get),
     })
+}
+
+fn cut(fields: &mut FaultFields<'_, '_>, raw: &raw::Cut) -> Option<ActionPlan> {
+    let mode = fields.taken.or("mode", raw.mode, CutMode::Blackhole, "blackhole");
+    let direction = match (mode, raw.direction) {
+        (CutMode::Blackhole, written) => fields.taken.or("direction", written, CutDirection::Both, "both"),
+        (CutMode::Reset | CutMode::Refuse, written) => {
+            if written.is_some() {
+                let hint = Some("a connection is reset or refused as a whole: remove `direction`".to_owned());
+                let message = "`direction` applies only to `mode: blackhole`";
+                fields.cx.at_key(&fields.at("direction"), message, hint);
+            }
+            CutDirection::Both
+        }
+    };
+    Some(ActionPlan::Cut { link: fields.link(&raw.target)?, mode, direction })
 }
 
 fn scale(fields: &mut FaultFields<'_, '_>, raw: &raw::Scale) -> Option<ActionPlan> {
