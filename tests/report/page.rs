@@ -384,5 +384,7 @@ fn the_page_lists_the_defaults_that_the_run_used() {
     long.defaults = vec![long.defaults[0].clone(); 207];
     let page = html(&long).unwrap();
     assert_eq!(page.matches("<td><code>name</code></td>").count(), 200);
-    assert!(page.contains("207 fields that the file does not set") && page.contains(">7 more in summary.json<"));
+    assert!(
+        page.contains("207 fields that the file does not set") && page.contains(">7 more in summary.json<")
+    );
 }

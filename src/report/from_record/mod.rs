@@ -12,10 +12,10 @@ use indexmap::IndexMap;
 
 use super::format::whole_ms as ms;
 use super::summary::{
-    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, DefaultSummary, FileSummary, HistogramSummary,
-    MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
-    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, ThrottledSummary,
-    ThrottlingSummary, TimelineSummary,
+    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, DefaultSummary, FileSummary,
+    HistogramSummary, MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary,
+    ReaderSummary, RunStatus, SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary,
+    Summary, ThrottledSummary, ThrottlingSummary, TimelineSummary,
 };
 use crate::checks::{self, CheckAnswer};
 use crate::metrics::{Throttled, Throttling, Timeline};

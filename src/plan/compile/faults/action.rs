@@ -281,15 +281,23 @@ impl FaultPlan {
             },
             ActionPlan::Start { .. } => "restarted".to_owned(),
             ActionPlan::Pause { .. } => format!("frozen{for_}"),
-            ActionPlan::Throttle { latency, jitter, bandwidth, .. } => {
+            ActionPlan::Throttle { link, latency, jitter, bandwidth } => {
                 let mut parts = Vec::new();
                 if !latency.is_zero() {
                     let jitter =
                         if jitter.is_zero() { String::new() } else { format!(" +- {}", time(*jitter)) };
-                    parts.push(format!("{}{jitter} latency", time(*latency)));
+                    parts.push(format!(
+                        "{}{jitter} latency from {} to {}",
+                        time(*latency),
+                        link.from,
+                        link.to
+                    ));
                 }
-                parts.extend(bandwidth.map(|bytes| format!("at most {}", Bandwidth::new(bytes))));
-                format!("each direction: {}{for_}", parts.join(", "))
+                parts.extend(
+                    bandwidth.map(|bytes| format!("at most {} in each direction", Bandwidth::new(bytes))),
+                );
+                parts.extend(length.map(|length| format!("for {length}")));
+                parts.join(", ")
             }
             ActionPlan::Cut { link: Link { from, to }, mode, direction } => match (mode, direction) {
                 (CutMode::Blackhole, CutDirection::Both) => {
@@ -338,17 +346,16 @@ fn throttle(
     let wanted = latency.is_some_and(|latency| latency != units::Duration::ZERO);
     if raw.bandwidth.is_none() && (raw.latency.is_none() || latency == Some(units::Duration::ZERO)) {
         let hint = Some("add `latency: 200ms`, or `bandwidth: 1MiB/s`".to_owned());
-        fields.cx.at_key(fields.pointer, "it slows nothing down", hint);
+        fields.cx.at_key(fields.pointer, "`throttle` requires `latency` or `bandwidth`", hint);
     }
     if jitter.is_some_and(|jitter| jitter > latency.unwrap_or_default()) && (wanted || raw.latency.is_none())
     {
-        let hint = Some("`jitter` is both added to `latency` and subtracted from it".to_owned());
+        let hint = Some("`jitter` is added to `latency` or subtracted from it".to_owned());
         fields.cx.at_key(&fields.at("jitter"), "`jitter` is larger than `latency`", hint);
     }
     if latency.zip(length).is_some_and(|(latency, length)| latency >= length) {
         let hint = Some(
-            "data that is still delayed at the end of the fault is released: increase \
-        `for`"
+            "increase `for`, because data that is still delayed at the end of the fault is sent at once"
                 .to_owned(),
         );
         fields.cx.at_key(&fields.at("latency"), "`latency` must be shorter than `for`", hint);

@@ -75,7 +75,8 @@ impl FaultFields<'_, '_> {
         if let (Some(replica), Some(most)) = (replica, most)
             && replica >= most
         {
-            let message = format!("unknown replica: `{service}` has at most {most}");
+            let replicas = if most == 1 { "replica" } else { "replicas" };
+            let message = format!("unknown replica: `{service}` has at most {most} {replicas}");
             let hint = Some(format!("replicas count from 0, so the last one is `{service}.{}`", most - 1));
             self.cx.about_value(&pointer, &message, hint, "a service");
         }
@@ -144,7 +145,12 @@ impl FaultFields<'_, '_> {
             return None;
         }
         if from == to {
-            self.cx.about_value(&pointer, "a service has no link to itself", None, "a link between services");
+            self.cx.about_value(
+                &pointer,
+                "invalid link: expected two different services",
+                None,
+                "a link between services",
+            );
             return None;
         }
         if let Some(Some(service)) = self.known.services.get(from)
