@@ -16,6 +16,7 @@ mod compile;
 pub mod defaults;
 mod readers;
 pub mod render;
+mod scenarios;
 pub mod schedule;
 pub mod windows;
 mod work;

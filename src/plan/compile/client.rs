@@ -15,14 +15,14 @@ use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
 /// The settings of a profile. The file and the command line override them.
 #[derive(Debug, Default)]
-pub(super) struct ProfileSettings {
-    pub(super) target: Option<Target>,
+pub(crate) struct ProfileSettings {
+    pub(crate) target: Option<Target>,
     /// URL for `metrics` scenarios without `url`.
-    pub(super) metrics_url: Option<String>,
+    pub(crate) metrics_url: Option<String>,
     /// How clients connect.
-    pub(super) client: ClientSettings,
+    pub(crate) client: ClientSettings,
     /// The profile is named but cannot be read, so missing settings must not be reported.
-    pub(super) failed: bool,
+    pub(crate) failed: bool,
 }
 
 /// Compiles the profile of a file. The second value lists its problems.
@@ -104,7 +104,7 @@ pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
 }
 
 /// Compiles a list of addresses.
-pub(super) fn addresses(
+pub(crate) fn addresses(
     cx: &mut Context<'_>,
     pointer: &str,
     list: &[String],

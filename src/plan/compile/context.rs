@@ -14,15 +14,15 @@ use crate::scenario::template::service_template::ServiceTemplate;
 use crate::units::{Duration, UnitError};
 
 /// The document that is compiled, and the problems found so far.
-pub(super) struct Context<'a> {
-    pub(super) document: &'a Document,
-    pub(super) problems: Vec<Diagnostic>,
+pub(crate) struct Context<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) problems: Vec<Diagnostic>,
     /// Likely mistakes in a file that is valid.
-    pub(super) warnings: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(document: &'a Document) -> Self {
+    pub(crate) fn new(document: &'a Document) -> Self {
         Self { document, problems: Vec::new(), warnings: Vec::new() }
     }
 
@@ -33,23 +33,23 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the maximum number of problems is reached. It limits the time that malicious files can take.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.problems.len() >= PROBLEMS_MAX
     }
 
     /// Reports a problem at the value of a pointer.
-    pub(super) fn at(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn at(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         self.add(self.document.place(pointer), message, hint);
     }
 
     /// Reports a problem at the key of a pointer.
-    pub(super) fn at_key(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn at_key(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         self.add(self.document.key_place(pointer), message, hint);
     }
 
     /// Reports a problem whose message shows the value. If the value comes from the environment, the message
     /// shows `wanted` instead.
-    pub(super) fn about_value(&mut self, pointer: &str, message: &str, hint: Option<String>, wanted: &str) {
+    pub(crate) fn about_value(&mut self, pointer: &str, message: &str, hint: Option<String>, wanted: &str) {
         match self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer)) {
             Some(source) => {
                 let message = format!("the value of `{source}` is not {wanted}");
@@ -60,12 +60,12 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the file has a value at a pointer.
-    pub(super) fn is_written(&self, pointer: &str) -> bool {
+    pub(crate) fn is_written(&self, pointer: &str) -> bool {
         self.document.root.find(pointer).is_some()
     }
 
     /// Reports a warning at the value of a pointer, or at the enclosing key if there is no value.
-    pub(super) fn warn(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn warn(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         if self.warnings.len() < PROBLEMS_MAX {
             let span = if self.is_written(pointer) {
                 self.document.place(pointer)
@@ -77,7 +77,7 @@ impl<'a> Context<'a> {
     }
 
     /// Parses a quantity and reports a problem if it is invalid.
-    pub(super) fn quantity<T>(&mut self, pointer: &str, written: Option<&Written<T>>) -> Option<T>
+    pub(crate) fn quantity<T>(&mut self, pointer: &str, written: Option<&Written<T>>) -> Option<T>
     where
         T: FromStr<Err = UnitError>,
     {
@@ -91,7 +91,7 @@ impl<'a> Context<'a> {
     }
 
     /// Parses a duration above zero.
-    pub(super) fn positive(
+    pub(crate) fn positive(
         &mut self,
         pointer: &str,
         written: Option<&Written<Duration>>,
@@ -105,7 +105,7 @@ impl<'a> Context<'a> {
     }
 
     /// Parses a template.
-    pub(super) fn template(&mut self, pointer: &str, text: &str) -> Option<Template> {
+    pub(crate) fn template(&mut self, pointer: &str, text: &str) -> Option<Template> {
         match Template::parse(text) {
             Ok(template) => Some(template),
             Err(error) if self.document.is_replaced(pointer) => {
@@ -120,7 +120,7 @@ impl<'a> Context<'a> {
     }
 
     /// Parses a text with references to services. It is printed as the file has it.
-    pub(super) fn wired(&mut self, pointer: &str, text: &str) -> Option<ServiceTemplate> {
+    pub(crate) fn wired(&mut self, pointer: &str, text: &str) -> Option<ServiceTemplate> {
         let shown = self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer));
         match (ServiceTemplate::parse(text), shown) {
             (Ok(wired), Some(source)) => Some(wired.shown_as(source)),
@@ -151,7 +151,7 @@ impl<'a> Context<'a> {
 
     /// Makes a template from the JSON document at a pointer. Problems get the position of the string that
     /// they concern.
-    pub(super) fn json_template(&mut self, pointer: &str, value: &serde_json::Value) -> Option<Template> {
+    pub(crate) fn json_template(&mut self, pointer: &str, value: &serde_json::Value) -> Option<Template> {
         let before = self.problems.len();
         self.json_texts(pointer, value);
         if self.problems.len() > before {
@@ -186,7 +186,7 @@ impl<'a> Context<'a> {
     }
 
     /// Rejects a secret in a name, because names appear in every report, folder and label.
-    pub(super) fn no_secret(&mut self, pointer: &str, what: &str) {
+    pub(crate) fn no_secret(&mut self, pointer: &str, what: &str) {
         if self.document.is_secret(pointer) {
             let shown = self.document.shown(pointer).unwrap_or_default().to_owned();
             let hint = Some("use a variable whose name does not mark it as a secret".to_owned());
@@ -195,7 +195,7 @@ impl<'a> Context<'a> {
     }
 
     /// Reports duplicate names.
-    pub(super) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
+    pub(crate) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
         let mut first: HashMap<&str, usize> = HashMap::new();
         for (pointer, name) in names {
             let line = self.document.place(&pointer).line;

@@ -8,31 +8,31 @@ use crate::plan::DefaultTaken;
 
 /// The defaults used below one path of the file.
 #[derive(Debug, Default)]
-pub(super) struct DefaultsRecorder {
+pub(crate) struct DefaultsRecorder {
     path: String,
     taken: Vec<DefaultTaken>,
 }
 
 impl DefaultsRecorder {
     /// An empty recorder. The path is empty for the file itself.
-    pub(super) fn below(path: impl Into<String>) -> Self {
+    pub(crate) fn below(path: impl Into<String>) -> Self {
         Self { path: path.into(), taken: Vec::new() }
     }
 
-    pub(super) fn note(&mut self, field: &str, value: impl Display) {
+    pub(crate) fn note(&mut self, field: &str, value: impl Display) {
         let field = if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) };
         self.taken.push(DefaultTaken { field, value: value.to_string() });
     }
 
     /// Returns the value from the file, or records and returns the default.
-    pub(super) fn or<T>(&mut self, field: &str, written: Option<T>, default: T, shown: impl Display) -> T {
+    pub(crate) fn or<T>(&mut self, field: &str, written: Option<T>, default: T, shown: impl Display) -> T {
         written.unwrap_or_else(|| {
             self.note(field, shown);
             default
         })
     }
 
-    pub(super) fn into_taken(self) -> Vec<DefaultTaken> {
+    pub(crate) fn into_taken(self) -> Vec<DefaultTaken> {
         self.taken
     }
 }

@@ -5,20 +5,19 @@
 //! part that failed schema validation is skipped, together with everything that depends on it.
 
 mod checks;
-mod client;
+pub(super) mod client;
 mod cluster;
-mod context;
-mod defaults_recorder;
+pub(super) mod context;
+pub(super) mod defaults_recorder;
 mod faults;
 mod readback;
 mod references;
-mod scenario_table;
-mod scenarios;
-mod section;
-mod start;
+pub(super) mod scenario_table;
+pub(super) mod section;
+pub(super) mod start;
 mod target;
 mod timeouts;
-mod topics;
+pub(super) mod topics;
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use super::scenarios::{self, OtherScenarios};
 use super::{
     CheckPlan, ClientSettings, DefaultTaken, Plan, ScenarioPlan, Source, Target, TopicPlan, Work, defaults,
 };
@@ -41,7 +41,6 @@ use context::Context;
 use defaults_recorder::DefaultsRecorder;
 use faults::KnownFaults;
 use scenario_table::ScenarioEntry;
-use scenarios::OtherScenarios;
 use section::Parts;
 use timeouts::Timeouts;
 use topics::Topics;

@@ -14,30 +14,30 @@ use crate::scenario::source::suggest;
 
 /// A valid scenario.
 #[derive(Debug)]
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     /// Its timeout is set when all scenarios and faults are known.
-    pub(super) plan: ScenarioPlan,
+    pub(crate) plan: ScenarioPlan,
     /// The timeout in the file.
-    pub(super) timeout: Option<Duration>,
-    pub(super) defaults: DefaultsRecorder,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) defaults: DefaultsRecorder,
 }
 
 /// An entry of the table. Name and type of an invalid scenario are kept for references.
 #[derive(Debug)]
-pub(super) enum ScenarioEntry {
+pub(crate) enum ScenarioEntry {
     Good(Box<Compiled>),
     Refused { kind: Option<ScenarioKind> },
 }
 
 impl ScenarioEntry {
-    pub(super) fn good(&self) -> Option<&ScenarioPlan> {
+    pub(crate) fn good(&self) -> Option<&ScenarioPlan> {
         match self {
             Self::Good(scenario) => Some(&scenario.plan),
             Self::Refused { .. } => None,
         }
     }
 
-    pub(super) fn kind(&self) -> Option<ScenarioKind> {
+    pub(crate) fn kind(&self) -> Option<ScenarioKind> {
         match self {
             Self::Good(scenario) => Some(scenario.plan.work.kind()),
             Self::Refused { kind } => *kind,
@@ -46,22 +46,22 @@ impl ScenarioEntry {
 }
 
 /// JSON pointer to a scenario.
-pub(super) fn scenario_pointer(name: &str) -> String {
+pub(crate) fn scenario_pointer(name: &str) -> String {
     below("/scenarios", name)
 }
 
 /// JSON pointer to a fault.
-pub(super) fn fault_pointer(name: &str) -> String {
+pub(crate) fn fault_pointer(name: &str) -> String {
     below("/faults", name)
 }
 
 /// Whether a name is valid. Names are used before a dot in `when` and as keys in summaries.
-pub(super) fn legal_name(name: &str) -> bool {
+pub(crate) fn legal_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 /// Reports an unknown scenario.
-pub(super) fn unknown_scenario(
+pub(crate) fn unknown_scenario(
     cx: &mut Context<'_>,
     pointer: &str,
     name: &str,

@@ -9,18 +9,18 @@ use super::context::Context;
 use crate::scenario::format::schema_check::Findings;
 
 /// Deserializes sections that passed schema validation.
-pub(super) struct Parts<'a> {
-    pub(super) json: &'a Json,
+pub(crate) struct Parts<'a> {
+    pub(crate) json: &'a Json,
     findings: &'a Findings,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(json: &'a Json, findings: &'a Findings) -> Self {
+    pub(crate) fn new(json: &'a Json, findings: &'a Findings) -> Self {
         Self { json, findings }
     }
 
     /// The section at a pointer. `None` if it is absent or invalid.
-    pub(super) fn get<T: DeserializeOwned>(&self, pointer: &str, cx: &mut Context<'_>) -> Option<T> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, pointer: &str, cx: &mut Context<'_>) -> Option<T> {
         let value = self.json.pointer(pointer)?;
         if self.findings.touch(pointer) {
             return None;
@@ -35,7 +35,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Whether a mapping itself or one of its direct members is invalid, not only a nested value.
-    pub(super) fn shallowly_refused(&self, pointer: &str) -> bool {
+    pub(crate) fn shallowly_refused(&self, pointer: &str) -> bool {
         let shallow = |broken: &String| {
             broken == pointer
                 || broken
@@ -46,7 +46,7 @@ impl<'a> Parts<'a> {
         self.findings.cut || self.findings.broken.iter().any(shallow)
     }
 
-    pub(super) fn refused(&self, pointer: &str) -> bool {
+    pub(crate) fn refused(&self, pointer: &str) -> bool {
         self.findings.touch(pointer)
     }
 }

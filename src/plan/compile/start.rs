@@ -8,7 +8,7 @@ use crate::scenario::source::node::below;
 use crate::units::Duration;
 
 /// Compiles when a scenario or fault starts.
-pub(super) fn start(
+pub(crate) fn start(
     cx: &mut Context<'_>,
     pointer: &str,
     what: &str,

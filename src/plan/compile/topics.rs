@@ -14,16 +14,16 @@ use crate::scenario::template::{Function, Template};
 
 /// The declared topics.
 #[derive(Debug, Default)]
-pub(super) struct Topics {
-    pub(super) list: Vec<TopicPlan>,
+pub(crate) struct Topics {
+    pub(crate) list: Vec<TopicPlan>,
     /// The defaults that they use.
-    pub(super) defaults: Vec<DefaultTaken>,
+    pub(crate) defaults: Vec<DefaultTaken>,
     /// Some are invalid, so missing topics must not be reported.
     incomplete: bool,
 }
 
 /// Compiles the topics that the file declares.
-pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
+pub(crate) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
     let count = parts.json.pointer("/topics").and_then(|topics| Some(topics.as_array()?.len())).unwrap_or(0);
     let mut topics = Topics { incomplete: parts.refused("/topics"), ..Topics::default() };
     let mut names: Vec<(String, String)> = Vec::new();
@@ -103,7 +103,7 @@ fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
 
 impl Topics {
     /// The declared topics, followed by the topics that only scenarios name.
-    pub(super) fn with_named<'a>(&self, scenarios: impl Iterator<Item = &'a Work>) -> Vec<TopicPlan> {
+    pub(crate) fn with_named<'a>(&self, scenarios: impl Iterator<Item = &'a Work>) -> Vec<TopicPlan> {
         let mut topics = self.list.clone();
         let declared = topics.len();
         for work in scenarios {
@@ -127,7 +127,7 @@ impl Topics {
     }
 
     /// The topic of a scenario: the one it names, or else the only declared one.
-    pub(super) fn used(
+    pub(crate) fn used(
         &self,
         cx: &mut Context<'_>,
         scenario: &str,
@@ -168,7 +168,7 @@ impl Topics {
 
     /// Checks a scenario's keys against its topic. A compacted topic rejects records without a key. A key
     /// that is rendered twice must be the same both times.
-    pub(super) fn check_key(&self, cx: &mut Context<'_>, scenario: &str, topic: &Template, key: Key<'_>) {
+    pub(crate) fn check_key(&self, cx: &mut Context<'_>, scenario: &str, topic: &Template, key: Key<'_>) {
         if !self.list.iter().any(|declared| declared.name == *topic && is_compacted(&declared.config)) {
             return;
         }
@@ -195,13 +195,13 @@ impl Topics {
 
 /// The key of a scenario's messages.
 #[derive(Clone, Copy)]
-pub(super) struct Key<'a> {
+pub(crate) struct Key<'a> {
     /// The file defines a key.
-    pub(super) is_written: bool,
+    pub(crate) is_written: bool,
     /// `None` if the key is missing or not a valid template.
-    pub(super) template: Option<&'a Template>,
+    pub(crate) template: Option<&'a Template>,
     /// The messages must be read back.
-    pub(super) is_verified: bool,
+    pub(crate) is_verified: bool,
 }
 
 /// Whether the topic configuration keeps only the last record of each key.

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::client::{self, ProfileSettings};
-use super::context::Context;
-use super::defaults_recorder::DefaultsRecorder;
-use super::start::start;
-use super::topics::Topics;
+use crate::plan::compile::client::{self, ProfileSettings};
+use crate::plan::compile::context::Context;
+use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::compile::scenario_table::{Compiled, ScenarioEntry, legal_name, scenario_pointer};
 use crate::plan::compile::section::Parts;
+use crate::plan::compile::start::start;
+use crate::plan::compile::topics::Topics;
 use crate::plan::{ConnectPlan, ScenarioKind, ScenarioPlan, WatchPlan, Work, defaults};
 use crate::scenario::environment::options::LoadOptions;
 use crate::scenario::format::Activity;

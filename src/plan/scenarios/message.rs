@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 
-use super::super::context::Context;
-use super::super::defaults_recorder::DefaultsRecorder;
+use crate::plan::compile::context::Context;
+use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::{Acks, Compression, ValueContent, ValuePlan, defaults};
 use crate::scenario::Template;
 use crate::scenario::format::activity as raw;
@@ -26,7 +26,7 @@ pub(super) struct MessageFields<'a> {
 /// The fields of `raw`, a `Produce` or a `Roundtrip`.
 macro_rules! message_fields {
     ($raw:expr) => {
-        $crate::plan::compile::scenarios::message::MessageFields {
+        $crate::plan::scenarios::message::MessageFields {
             acks: $raw.acks,
             compression: $raw.compression,
             idempotence: $raw.idempotence,

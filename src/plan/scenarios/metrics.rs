@@ -1,8 +1,8 @@
 //! Compiles `metrics`: the URL, the interval, and the series that must be present.
 
-use super::super::client::ProfileSettings;
-use super::super::context::Context;
 use crate::plan::MetricsPlan;
+use crate::plan::compile::client::ProfileSettings;
+use crate::plan::compile::context::Context;
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::{Series, ServiceTemplate};

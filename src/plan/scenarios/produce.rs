@@ -1,9 +1,9 @@
 //! Compiles `produce`: number of messages, rate, topic and partition.
 
-use super::super::context::Context;
-use super::super::defaults_recorder::DefaultsRecorder;
-use super::super::topics::{Key, Topics};
 use super::message::{message, message_fields};
+use crate::plan::compile::context::Context;
+use crate::plan::compile::defaults_recorder::DefaultsRecorder;
+use crate::plan::compile::topics::{Key, Topics};
 use crate::plan::{Partitioning, ProducePlan, Schedule, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::super::context::Context;
-use super::super::defaults_recorder::DefaultsRecorder;
-use super::super::topics::Topics;
+use crate::plan::compile::context::Context;
+use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::compile::scenario_table::{ScenarioEntry, scenario_pointer};
+use crate::plan::compile::topics::Topics;
 use crate::plan::{ConsumePlan, From, ScenarioKind, StartOffset, Work, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
