@@ -61,7 +61,7 @@ impl<'a> CheckedScenario<'a> {
     pub(super) fn ended_early(&self) -> Option<UnknownBecause> {
         let name = &self.scenario.name;
         let ended = self.scenario.ended;
-        let background = matches!(self.work(), Work::Metrics(_) | Work::Watch(_) | Work::Connect(_));
+        let background = !self.work().has_messages();
         // A consumer of any records has no end other than its timeouts.
         let no_end = self.consume().is_some_and(|it| it.from == From::Any && it.limit.is_none());
         let added = self.consume().is_some_and(|it| it.readback);
@@ -142,8 +142,7 @@ impl<'a> CheckedScenario<'a> {
     /// The scenario ran but observed nothing. The answer fails only if a broker broke a guarantee.
     pub(super) fn no_data(&self, expected: impl Into<String>) -> Answer {
         let broken = self.broken_in_run();
-        let loads = matches!(self.work(), Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
-        if loads && broken > 0 {
+        if self.work().has_messages() && broken > 0 {
             let evidence =
                 format!("the broker broke its promise for {} messages of this run", thousands(broken));
             return Answer::fail(expected, "no data", evidence);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ids::{Offset, Partition};
-use crate::scenario::{Diagnostic, Position, Secrets, Series, ServiceTemplate, Template};
+use crate::ids::Offset;
+use crate::scenario::{Diagnostic, Position, Secrets, ServiceTemplate, Template};
 
 mod check;
 pub mod cluster;
@@ -19,12 +19,12 @@ pub mod render;
 mod scenarios;
 pub mod schedule;
 pub mod windows;
-mod work;
 
 pub use check::{AllowedShares, CheckPlan, CheckSettings, FaultPart};
 pub use cluster::{ClusterPlan, FaultTarget, ServicePlan};
 pub use compile::{ActionPlan, FaultPlan, compile, load, load_text};
 pub use readers::{covers, is_left, judges, waits_for};
+pub use scenarios::{ConnectPlan, ConsumePlan, MetricsPlan, ProducePlan, RoundtripPlan, WatchPlan, Work};
 pub use schedule::Schedule;
 
 pub use crate::scenario::format::expr::{Counter, Metric, Op, ThresholdExpr, When};
@@ -142,131 +142,6 @@ impl Start {
         let when = self.when.as_ref().map(|when| when.scenario.as_str());
         self.after.as_deref().into_iter().chain(when)
     }
-}
-
-/// The kinds of scenarios, with their settings.
-#[derive(Debug, Clone)]
-pub enum Work {
-    /// Connects to each broker and requests its metadata.
-    Connect(ConnectPlan),
-    /// Requests an HTTP endpoint and reads its metrics.
-    Metrics(MetricsPlan),
-    /// Writes messages.
-    Produce(ProducePlan),
-    /// Reads messages, partition by partition.
-    Consume(ConsumePlan),
-    /// Writes a message, reads it back, and repeats.
-    Roundtrip(RoundtripPlan),
-    /// Polls metadata and records each change.
-    Watch(WatchPlan),
-}
-
-/// `type: watch`.
-#[derive(Debug, Clone)]
-pub struct WatchPlan {
-    /// Interval between requests.
-    pub every: Duration,
-    /// The topics to request: all that the file names.
-    pub topics: Vec<Template>,
-}
-
-/// `type: connect`.
-#[derive(Debug, Clone)]
-pub struct ConnectPlan {
-    /// The topics whose metadata is requested: all that the file names.
-    pub topics: Vec<Template>,
-}
-
-/// `type: metrics`.
-#[derive(Debug, Clone)]
-pub struct MetricsPlan {
-    /// The endpoint. It may contain references to services.
-    pub url: ServiceTemplate,
-    /// Series that must be present, each with its text in the file.
-    pub contains: Vec<(String, Series)>,
-    /// Interval between requests while other scenarios run. `None`: one request.
-    pub every: Option<Duration>,
-}
-
-/// `type: produce`.
-#[derive(Debug, Clone)]
-pub struct ProducePlan {
-    pub topic: Template,
-    /// Number of producers that share the totals.
-    pub clients: u32,
-    /// Stop after this number of messages, over all clients.
-    pub messages: Option<u64>,
-    /// Stop after this time.
-    pub duration: Option<Duration>,
-    /// When each message is scheduled, over all clients. `None` means a closed loop.
-    pub schedule: Option<Schedule>,
-    /// How a message's partition is chosen.
-    pub partition: Partitioning,
-    /// Replicas that must acknowledge a message.
-    pub acks: Acks,
-    pub compression: Compression,
-    /// Use the idempotent producer, so that the broker drops duplicates.
-    pub idempotence: bool,
-    /// Maximum bytes in flight over all clients.
-    pub max_in_flight: u64,
-    pub key: Option<Template>,
-    pub headers: Vec<(String, Template)>,
-    pub value: ValuePlan,
-    /// Whether each acked message must be read back. If not, the account counts it as excluded.
-    pub verify: bool,
-}
-
-/// `type: consume`.
-#[derive(Debug, Clone)]
-pub struct ConsumePlan {
-    pub topic: Template,
-    /// Which records count.
-    pub from: From,
-    /// Number of threads that share the partitions.
-    pub clients: u32,
-    /// One partition. `None` means all partitions of the topic.
-    pub partition: Option<Partition>,
-    pub offset: StartOffset,
-    /// Number of distinct messages to read, over all clients. With `from: any`, records.
-    pub limit: Option<u64>,
-    /// How long no message may arrive. The time starts when the end marker is acked or cannot be written.
-    pub idle_timeout: Duration,
-    /// Scenarios of this file that write what this consumer reads. The log is complete when they have ended.
-    pub producers: Vec<String>,
-    /// Whether the limit is below the number of messages that the producers will send. The rest is not
-    /// checked.
-    pub partial: bool,
-    /// Whether kaf6 added the consumer to read back messages that no consumer of the file reads. It reads the
-    /// partitions for which [`is_left`] is true.
-    pub readback: bool,
-    /// No scenario of the file writes to the topic, and the file does not say that others do. That is a
-    /// likely mistake.
-    pub nobody_writes: bool,
-}
-
-/// `type: roundtrip`: one producer and one reader per client, open for all iterations.
-#[derive(Debug, Clone)]
-pub struct RoundtripPlan {
-    pub topic: Template,
-    pub partition: Partition,
-    /// Number of measured round trips, over all clients.
-    pub iterations: u64,
-    /// Number of round trips before the measured ones. They are not counted.
-    pub warmup: u64,
-    /// Number of clients that run in parallel.
-    pub clients: u32,
-    /// Timeout of one round trip.
-    pub iteration_timeout: Duration,
-    /// Replicas that must acknowledge a message.
-    pub acks: Acks,
-    pub compression: Compression,
-    /// Use the idempotent producer, so that the broker drops duplicates.
-    pub idempotence: bool,
-    pub key: Option<Template>,
-    pub headers: Vec<(String, Template)>,
-    pub value: ValuePlan,
-    /// Whether each acked message must be read back. If not, the account counts it as excluded.
-    pub verify: bool,
 }
 
 /// The value of a message.

@@ -199,7 +199,9 @@ impl CompiledParts {
             scenarios.push(scenario.plan);
             rest.push((scenario.timeout, scenario.defaults));
         }
-        let topics = self.topics.with_named(scenarios.iter().map(|scenario| &scenario.work));
+        let topics = self.topics.with_named(
+            scenarios.iter().filter_map(|it| Some((it.work.topic()?, it.work.fixed_partition()))),
+        );
         taken.extend(self.topics.defaults);
         set_topics(&mut scenarios, &topics);
         let (mut faults, mut of_faults) = (Vec::new(), Vec::new());
@@ -282,12 +284,7 @@ impl RunSettings {
 
 /// Gives all topics to the scenarios that request metadata of all topics.
 fn set_topics(scenarios: &mut [ScenarioPlan], topics: &[TopicPlan]) {
-    for scenario in scenarios {
-        let of_all = match &mut scenario.work {
-            Work::Connect(connect) => &mut connect.topics,
-            Work::Watch(watch) => &mut watch.topics,
-            Work::Metrics(_) | Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_) => continue,
-        };
+    for of_all in scenarios.iter_mut().filter_map(|scenario| scenario.work.topics_of_file()) {
         *of_all = topics.iter().map(|topic| topic.name.clone()).collect();
     }
 }

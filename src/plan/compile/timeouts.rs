@@ -7,15 +7,9 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
+use crate::plan::scenarios::DefaultTimeout;
 use crate::plan::windows::{Window, settle, start_of};
-use crate::plan::{ClusterPlan, ConsumePlan, FaultPlan, MetricsPlan, ScenarioPlan, Start, Work, defaults};
-
-/// A timeout that grows with a count.
-fn counted(count: u64, each: Duration) -> Duration {
-    let nanos = each.as_nanos().saturating_mul(count.into());
-    let sum = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-    sum.saturating_add(defaults::LEAST_TIMEOUT).min(defaults::MOST_TIMEOUT)
-}
+use crate::plan::{ClusterPlan, ConsumePlan, FaultPlan, ScenarioPlan, Start, Work, defaults};
 
 /// Rounds a timeout up, because readers need no more precision.
 fn whole_seconds(bound: Duration) -> Duration {
@@ -197,24 +191,12 @@ impl<'a> Timeouts<'a> {
     }
 
     fn default_of(&mut self, scenario: &'a ScenarioPlan, earliest: Duration) -> Duration {
-        match &scenario.work {
-            Work::Connect(_) => defaults::CONNECT_TIMEOUT,
-            Work::Watch(_) | Work::Metrics(MetricsPlan { every: Some(_), .. }) => {
-                self.end().saturating_sub(earliest).max(defaults::METRICS_TIMEOUT)
-            }
-            Work::Metrics(_) => defaults::METRICS_TIMEOUT,
-            Work::Produce(produce) => match produce.length() {
-                Some(length) => length.saturating_add(defaults::GRACE),
-                None => counted(produce.messages.unwrap_or(0), defaults::PER_MESSAGE),
-            },
-            Work::Consume(consume) => {
+        match scenario.work.default_timeout() {
+            DefaultTimeout::Fixed(timeout) => timeout,
+            DefaultTimeout::Background => self.end().saturating_sub(earliest).max(defaults::METRICS_TIMEOUT),
+            DefaultTimeout::Reading(consume) => {
                 let written = self.written(&scenario.name, &consume.producers).saturating_sub(earliest);
                 self.reading(consume, written).saturating_add(self.held_up(&scenario.name))
-            }
-            Work::Roundtrip(roundtrip) => {
-                let count = roundtrip.iterations.saturating_add(roundtrip.warmup);
-                let clients = u64::from(roundtrip.clients).max(1);
-                counted(count.div_ceil(clients), defaults::PER_ROUNDTRIP)
             }
         }
     }

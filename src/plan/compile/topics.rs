@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
+use crate::ids::Partition;
 use crate::plan::compile::section::Parts;
-use crate::plan::{DefaultTaken, TopicPlan, Work, defaults};
+use crate::plan::{DefaultTaken, TopicPlan, defaults};
 use crate::scenario::format;
 use crate::scenario::source::node::below;
 use crate::scenario::template::{Function, Template};
@@ -102,13 +103,15 @@ fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
 }
 
 impl Topics {
-    /// The declared topics, followed by the topics that only scenarios name.
-    pub(crate) fn with_named<'a>(&self, scenarios: impl Iterator<Item = &'a Work>) -> Vec<TopicPlan> {
+    /// The declared topics, followed by those that only scenarios name, each with its fixed partition.
+    pub(crate) fn with_named<'a>(
+        &self,
+        named: impl Iterator<Item = (&'a Template, Option<Partition>)>,
+    ) -> Vec<TopicPlan> {
         let mut topics = self.list.clone();
         let declared = topics.len();
-        for work in scenarios {
-            let Some(name) = work.topic() else { continue };
-            let partitions = work.fixed_partition().map_or(defaults::PARTITIONS, |partition| partition + 1);
+        for (name, fixed) in named {
+            let partitions = fixed.map_or(defaults::PARTITIONS, |partition| partition + 1);
             match topics.iter().position(|topic| topic.name == *name) {
                 Some(index) if index < declared => {}
                 // The topic needs enough partitions for scenarios with a fixed partition.

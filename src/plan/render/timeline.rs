@@ -10,12 +10,11 @@ use crate::plan::render::{count, line, section, time, when_text};
 use crate::plan::windows;
 use crate::plan::windows::Window;
 use crate::plan::{
-    Acks, Aspect, CheckPlan, CheckSettings, ClusterPlan, Compression, ConsumePlan, CountMetric, FaultPart,
-    From, Partitioning, Plan, ProducePlan, ScenarioPlan, Schedule, Start, StartOffset, Target, ValueContent,
-    ValuePlan, Work,
+    Aspect, CheckPlan, CheckSettings, ClusterPlan, CountMetric, FaultPart, Plan, ScenarioPlan, Start, Target,
+    Work,
 };
-use crate::scenario::{Secrets, ServiceTemplate};
-use crate::units::{ByteSize, Rate, Share, thousands};
+use crate::scenario::ServiceTemplate;
+use crate::units::Share;
 
 /// Width of the bars, in columns.
 const WIDTH: usize = 48;
@@ -197,188 +196,13 @@ fn scenarios(plan: &Plan, out: &mut String) {
     for scenario in &plan.scenarios {
         let kind = scenario.work.kind();
         line(out, &format!("  {} ({kind}, at most {})", scenario.name, time(scenario.timeout)));
-        for text in lines(scenario, &plan.secrets) {
+        for text in scenario.work.lines(&plan.secrets) {
             line(out, &format!("    {text}"));
         }
         if let Some(brokers) = &scenario.brokers {
             line(out, &format!("    own brokers: {}", joined(brokers)));
         }
     }
-}
-
-fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
-    match &scenario.work {
-        Work::Connect(connect) => {
-            let topics: Vec<String> = connect.topics.iter().map(ToString::to_string).collect();
-            let mut lines = vec!["tries to reach each broker until it succeeds or times out".to_owned()];
-            if !topics.is_empty() {
-                lines.push(format!("requests the metadata of {}", topics.join(", ")));
-            }
-            lines
-        }
-        Work::Metrics(metrics) => {
-            let how =
-                metrics.every.map_or_else(|| "once".to_owned(), |every| format!("every {}", time(every)));
-            let mut lines = vec![format!("requests {} {how}", metrics.url)];
-            if !metrics.contains.is_empty() {
-                let names: Vec<&str> = metrics.contains.iter().map(|(text, _)| text.as_str()).collect();
-                lines.push(format!("looks for {}", names.join(", ")));
-            }
-            lines
-        }
-        Work::Watch(watch) => vec![format!("requests metadata from each broker every {}", time(watch.every))],
-        Work::Produce(produce) => produce_lines(produce, secrets),
-        Work::Consume(consume) => {
-            let what = match consume.from {
-                From::Run => "records of this run",
-                From::Any => "all records",
-            };
-            let where_ = consume.partition.map_or_else(
-                || format!("all partitions of {}", consume.topic),
-                |partition| format!("partition {partition} of {}", consume.topic),
-            );
-            let from = match consume.offset {
-                StartOffset::Earliest => "the log's start".to_owned(),
-                StartOffset::Latest => "the log's end".to_owned(),
-                StartOffset::At(offset) => format!("offset {offset}"),
-                StartOffset::Timestamp(ms) => {
-                    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| t.to_string())
-                }
-            };
-            let until = match consume.limit {
-                Some(1) => "until 1 message is read".to_owned(),
-                Some(limit) => format!("until {} distinct messages are read", thousands(limit)),
-                None => "to the end of the log".to_owned(),
-            };
-            if consume.readback {
-                return readback_lines(consume);
-            }
-            let mut lines = vec![
-                format!("{} reading {where_}, from {from}", count(consume.clients.into(), "client")),
-                format!("{what}, {until}, or until nothing arrives for {}", time(consume.idle_timeout)),
-            ];
-            if !consume.producers.is_empty() {
-                lines.push(judges(consume));
-            }
-            lines
-        }
-        Work::Roundtrip(trip) => vec![
-            format!(
-                "{}: {} in total, on partition {} of {}, after {} for warm-up",
-                count(trip.clients.into(), "client"),
-                count(trip.iterations, "round trip"),
-                trip.partition,
-                trip.topic,
-                trip.warmup,
-            ),
-            format!("each waits at most {}", time(trip.iteration_timeout)),
-            message_line(trip.acks, trip.compression, trip.idempotence, &trip.value, secrets),
-        ]
-        .into_iter()
-        .chain(unverified(trip.verify))
-        .collect(),
-    }
-}
-
-fn judges(consume: &ConsumePlan) -> String {
-    let sends = if consume.producers.len() == 1 { "sends" } else { "send" };
-    format!("verifies what {} {sends}", consume.producers.join(", "))
-}
-
-fn readback_lines(consume: &ConsumePlan) -> Vec<String> {
-    vec!["added automatically: reads back what no consumer in the file reads".to_owned(), judges(consume)]
-}
-
-fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
-    let clients = u64::from(produce.clients);
-    let scheduled = produce.schedule.as_ref().and_then(Schedule::total);
-    let total = match (produce.messages, scheduled) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    let mut what = count(clients, "client");
-    match total {
-        Some(total) if clients == 1 => {
-            let _ = write!(what, " sending {}", count(total, "message"));
-        }
-        Some(total) => {
-            let each = if total % clients == 0 {
-                format!("{} each", thousands(total / clients))
-            } else {
-                format!("{} or {} each", thousands(total / clients), thousands(total / clients + 1))
-            };
-            let _ = write!(what, " sharing {}, {each}", count(total, "message"));
-        }
-        None => what.push_str(" sending"),
-    }
-    if let Some(duration) = produce.duration {
-        let _ = write!(what, ", for at most {}", time(duration));
-    }
-    what.push_str(&match &produce.schedule {
-        None => ", as fast as acks allow".to_owned(),
-        Some(schedule) => {
-            let rate = Rate::per_second(round(schedule.mean_rate()));
-            let rate = rate.map_or_else(String::new, |rate| rate.to_string());
-            let exact = schedule.total().is_none() || produce.duration.is_some();
-            format!(", {rate} in total{}", if exact { "" } else { " on average, in stages" })
-        }
-    });
-    let to = match produce.partition {
-        Partitioning::Fixed(partition) => format!("partition {partition} of {}", produce.topic),
-        Partitioning::RoundRobin => format!("{}, round robin over its partitions", produce.topic),
-        Partitioning::ByKey => format!("{}, partitions by key", produce.topic),
-    };
-    let mut lines = vec![
-        what,
-        format!("to {to}; at most {} in flight", ByteSize::new(produce.max_in_flight)),
-        message_line(produce.acks, produce.compression, produce.idempotence, &produce.value, secrets),
-    ];
-    lines.extend(unverified(produce.verify));
-    if let Some(key) = &produce.key {
-        lines.push(format!("key {key}"));
-    }
-    if !produce.headers.is_empty() {
-        let headers: Vec<String> =
-            produce.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        lines.push(format!("headers {}", headers.join(", ")));
-    }
-    lines
-}
-
-fn unverified(verify: bool) -> Option<String> {
-    (!verify).then(|| "not verified: the messages need not be read back".to_owned())
-}
-
-fn message_line(
-    acks: Acks,
-    compression: Compression,
-    idempotence: bool,
-    value: &ValuePlan,
-    secrets: &Secrets,
-) -> String {
-    let acks = match acks {
-        Acks::None => "acks 0",
-        Acks::Leader => "acks 1",
-        Acks::All => "acks all",
-    };
-    let value = match value {
-        ValuePlan::Text(template) => {
-            // A part of a secret would not be recognized as one.
-            let text = template.to_string();
-            let text = secrets.as_written(&text);
-            let short: String = text.chars().take(60).collect();
-            if short.len() < text.len() { format!("{short}...") } else { short }
-        }
-        ValuePlan::Size { bytes, content } => {
-            let content = match content {
-                ValueContent::Random => "random",
-                ValueContent::Zeros => "zero",
-            };
-            format!("{} of {content} bytes", ByteSize::new(*bytes))
-        }
-    };
-    let idempotence = if idempotence { ", idempotent" } else { "" };
-    format!("{acks}, compression {}{idempotence}; value {value}", compression.name())
 }
 
 fn checks(plan: &Plan, out: &mut String) {
@@ -461,9 +285,4 @@ fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'sta
         None if !plan.scenarios.iter().filter(named).any(receives) => "acked",
         Some(CountMetric::Received) | None => "received",
     }
-}
-
-/// Two decimal places are precise enough.
-fn round(rate: f64) -> f64 {
-    if rate < 1.0 { rate } else { (rate * 100.0).round() / 100.0 }
 }

@@ -1,63 +1,65 @@
-//! Compiles `consume`: topic, partitions, start offset, limit, and the producers whose messages it checks.
-//!
-//! Decides which scenarios of the file are producers of a consumer.
+//! `consume`: topic, partitions, start offset, limit, and the producers whose messages it checks.
 
 use std::collections::HashSet;
+use std::time::Duration as StdDuration;
 
-use indexmap::IndexMap;
-
+use crate::ids::Partition;
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
-use crate::plan::compile::scenario_table::{ScenarioEntry, scenario_pointer};
+use crate::plan::compile::scenario_table::scenario_pointer;
 use crate::plan::compile::topics::Topics;
-use crate::plan::{ConsumePlan, From, ScenarioKind, StartOffset, Work, defaults};
+use crate::plan::render::{count, time};
+use crate::plan::{From, StartOffset, defaults};
+use crate::scenario::Template;
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::units::Duration;
 
+/// `type: consume`.
+#[derive(Debug, Clone)]
+pub struct ConsumePlan {
+    pub topic: Template,
+    /// Which records count.
+    pub from: From,
+    /// Number of threads that share the partitions.
+    pub clients: u32,
+    /// One partition. `None` means all partitions of the topic.
+    pub partition: Option<Partition>,
+    pub offset: StartOffset,
+    /// Number of distinct messages to read, over all clients. With `from: any`, records.
+    pub limit: Option<u64>,
+    /// How long no message may arrive. The time starts when the end marker is acked or cannot be written.
+    pub idle_timeout: StdDuration,
+    /// Scenarios of this file that write what this consumer reads. The log is complete when they have ended.
+    pub producers: Vec<String>,
+    /// Whether the limit is below the number of messages that the producers will send. The rest is not
+    /// checked.
+    pub partial: bool,
+    /// Whether kaf6 added the consumer to read back messages that no consumer of the file reads. It reads the
+    /// partitions for which [`is_left`](crate::plan::is_left) is true.
+    pub readback: bool,
+    /// No scenario of the file writes to the topic, and the file does not say that others do. That is a
+    /// likely mistake.
+    pub nobody_writes: bool,
+}
+
 /// The scenarios that write to each topic.
 #[derive(Default)]
 pub(super) struct Writers {
-    producers: Vec<TopicWriter>,
+    pub(super) producers: Vec<TopicWriter>,
     /// The topics of round trips.
-    round_trips: HashSet<String>,
+    pub(super) round_trips: HashSet<String>,
     /// True if no scenario that may write to a topic is invalid.
-    all_known: bool,
+    pub(super) all_known: bool,
 }
 
 /// A producer.
-struct TopicWriter {
-    name: String,
-    topic: String,
+pub(super) struct TopicWriter {
+    pub(super) name: String,
+    pub(super) topic: String,
     /// Number of messages that it will send.
-    total: Option<u64>,
-}
-
-impl Writers {
-    /// Collects the writers of a file before its consumers are compiled.
-    pub(super) fn of(slots: &IndexMap<String, ScenarioEntry>) -> Self {
-        let mut writers = Self {
-            all_known: slots
-                .values()
-                .all(|slot| slot.good().is_some() || slot.kind() == Some(ScenarioKind::Consume)),
-            ..Self::default()
-        };
-        for scenario in slots.values().filter_map(ScenarioEntry::good) {
-            match &scenario.work {
-                Work::Produce(produce) => writers.producers.push(TopicWriter {
-                    name: scenario.name.clone(),
-                    topic: produce.topic.to_string(),
-                    total: produce.total(),
-                }),
-                Work::Roundtrip(trip) => {
-                    writers.round_trips.insert(trip.topic.to_string());
-                }
-                _ => {}
-            }
-        }
-        writers
-    }
+    pub(super) total: Option<u64>,
 }
 
 pub(super) fn consume(
@@ -147,4 +149,48 @@ fn warn_of_nobody(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[Topi
         None => "check the topic's name; to read messages from others, set `from: any`".to_owned(),
     };
     cx.warn(&at_topic, message, Some(hint));
+}
+
+impl ConsumePlan {
+    /// Its lines in `kaf6 plan`.
+    pub(super) fn lines(&self) -> Vec<String> {
+        if self.readback {
+            let added = "added automatically: reads back what no consumer in the file reads";
+            return vec![added.to_owned(), self.judges()];
+        }
+        let what = match self.from {
+            From::Run => "records of this run",
+            From::Any => "records from anyone",
+        };
+        let where_ = self.partition.map_or_else(
+            || format!("all partitions of {}", self.topic),
+            |partition| format!("partition {partition} of {}", self.topic),
+        );
+        let from = match self.offset {
+            StartOffset::Earliest => "the log's start".to_owned(),
+            StartOffset::Latest => "the log's end".to_owned(),
+            StartOffset::At(offset) => format!("offset {offset}"),
+            StartOffset::Timestamp(ms) => {
+                jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| t.to_string())
+            }
+        };
+        let until = match self.limit {
+            Some(1) => "until 1 message is read".to_owned(),
+            Some(limit) => format!("until {limit} distinct messages are read"),
+            None => "to the end of the log".to_owned(),
+        };
+        let mut lines = vec![
+            format!("{} reading {where_}, from {from}", count(self.clients.into(), "client")),
+            format!("{what}, {until}, or until nothing arrives for {}", time(self.idle_timeout)),
+        ];
+        if !self.producers.is_empty() {
+            lines.push(self.judges());
+        }
+        lines
+    }
+
+    fn judges(&self) -> String {
+        let sends = if self.producers.len() == 1 { "sends" } else { "send" };
+        format!("verifies what {} {sends}", self.producers.join(", "))
+    }
 }

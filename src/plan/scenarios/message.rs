@@ -1,14 +1,18 @@
-//! Compiles the messages of `produce` and `roundtrip`: acks, compression, key, headers and value.
+//! What `produce` and `roundtrip` share: acks, compression, key, headers and value of their messages, and
+//! timeouts that grow with a count.
+
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::{Acks, Compression, ValueContent, ValuePlan, defaults};
-use crate::scenario::Template;
 use crate::scenario::format::activity as raw;
 use crate::scenario::format::written::Plain;
 use crate::scenario::source::node::below;
+use crate::scenario::{Secrets, Template};
+use crate::units::ByteSize;
 
 /// Maximum message size that librdkafka can be configured for.
 const MESSAGE_MAX: u64 = 1_000_000_000;
@@ -109,4 +113,49 @@ fn value(cx: &mut Context<'_>, pointer: &str, raw: &raw::Value) -> Option<ValueP
     }
     let content = raw.content.unwrap_or(ValueContent::Random);
     Some(ValuePlan::Size { bytes, content })
+}
+
+/// A default timeout that grows with a count.
+pub(super) fn counted_timeout(count: u64, each: Duration) -> Duration {
+    let nanos = each.as_nanos().saturating_mul(count.into());
+    let sum = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    sum.saturating_add(defaults::LEAST_TIMEOUT).min(defaults::MOST_TIMEOUT)
+}
+
+/// The line of `kaf6 plan` about the messages.
+pub(super) fn message_line(
+    acks: Acks,
+    compression: Compression,
+    idempotence: bool,
+    value: &ValuePlan,
+    secrets: &Secrets,
+) -> String {
+    let acks = match acks {
+        Acks::None => "acks 0",
+        Acks::Leader => "acks 1",
+        Acks::All => "acks all",
+    };
+    let value = match value {
+        ValuePlan::Text(template) => {
+            // A part of a secret would not be recognized as one.
+            let text = template.to_string();
+            let text = secrets.as_written(&text);
+            let short: String = text.chars().take(60).collect();
+            if short.len() < text.len() { format!("{short}...") } else { short }
+        }
+        ValuePlan::Size { bytes, content } => {
+            let content = match content {
+                ValueContent::Random => "random",
+                ValueContent::Zeros => "zero",
+            };
+            format!("{} of {content} bytes", ByteSize::new(*bytes))
+        }
+    };
+    let idempotence = if idempotence { ", idempotent" } else { "" };
+    format!("{acks}, compression {}{idempotence}; value {value}", compression.name())
+}
+
+/// The line of `kaf6 plan` about messages without verification.
+pub(super) fn unverified(verify: bool) -> Option<String> {
+    (!verify).then(|| "not verified: the messages need not be read back".to_owned())
 }

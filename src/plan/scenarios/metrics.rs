@@ -1,12 +1,25 @@
-//! Compiles `metrics`: the URL, the interval, and the series that must be present.
+//! `metrics`: the URL, the interval, and the series that must be present.
 
-use crate::plan::MetricsPlan;
+use std::time::Duration as StdDuration;
+
 use crate::plan::compile::client::ProfileSettings;
 use crate::plan::compile::context::Context;
+use crate::plan::render::time;
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::{Series, ServiceTemplate};
 use crate::units::Duration;
+
+/// `type: metrics`.
+#[derive(Debug, Clone)]
+pub struct MetricsPlan {
+    /// The endpoint. It may contain references to services.
+    pub url: ServiceTemplate,
+    /// Series that must be present, each with its text in the file.
+    pub contains: Vec<(String, Series)>,
+    /// Interval between requests while other scenarios run. `None`: one request.
+    pub every: Option<StdDuration>,
+}
 
 pub(super) fn metrics(
     cx: &mut Context<'_>,
@@ -53,4 +66,17 @@ pub(super) fn metrics(
         }
     }
     Some(MetricsPlan { url: read, contains, every: every.map(Duration::std) })
+}
+
+impl MetricsPlan {
+    /// Its lines in `kaf6 plan`.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let how = self.every.map_or_else(|| "once".to_owned(), |every| format!("every {}", time(every)));
+        let mut lines = vec![format!("requests {} {how}", self.url)];
+        if !self.contains.is_empty() {
+            let names: Vec<&str> = self.contains.iter().map(|(text, _)| text.as_str()).collect();
+            lines.push(format!("looks for {}", names.join(", ")));
+        }
+        lines
+    }
 }

@@ -1,18 +1,22 @@
-//! Compiles scenarios: the fields of each type.
+//! The scenario types: a file for each, with its plan, how a file's fields compile into it, its default timeout
+//! and its lines in `kaf6 plan`.
 //!
-//! Also compiles the fields that all types share. Consumers come last, because they depend on the producers
-//! of their topics.
+//! Defines [`Work`], the questions that others ask about it, and the fields that all types share. Consumers are
+//! compiled last, because they depend on the producers of their topics.
 
+mod connect;
 mod consume;
 mod message;
 mod metrics;
 mod produce;
 mod roundtrip;
+mod watch;
 
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::ids::Partition;
 use crate::plan::compile::client::{self, ProfileSettings};
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
@@ -20,12 +24,180 @@ use crate::plan::compile::scenario_table::{Compiled, ScenarioEntry, legal_name, 
 use crate::plan::compile::section::Parts;
 use crate::plan::compile::start::start;
 use crate::plan::compile::topics::Topics;
-use crate::plan::{ConnectPlan, ScenarioKind, ScenarioPlan, WatchPlan, Work, defaults};
+use crate::plan::{Acks, From, Partitioning, Plan, ScenarioKind, ScenarioPlan, defaults};
 use crate::scenario::environment::options::LoadOptions;
 use crate::scenario::format::Activity;
 use crate::scenario::source::node::below;
+use crate::scenario::{Secrets, Template};
 use crate::units;
-use consume::Writers;
+use consume::{TopicWriter, Writers};
+
+pub use connect::ConnectPlan;
+pub use consume::ConsumePlan;
+pub use metrics::MetricsPlan;
+pub use produce::ProducePlan;
+pub use roundtrip::RoundtripPlan;
+pub use watch::WatchPlan;
+
+/// The kinds of scenarios, with their settings.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Connects to each broker and requests its metadata.
+    Connect(ConnectPlan),
+    /// Requests an HTTP endpoint and reads its metrics.
+    Metrics(MetricsPlan),
+    /// Writes messages.
+    Produce(ProducePlan),
+    /// Reads messages, partition by partition.
+    Consume(ConsumePlan),
+    /// Writes a message, reads it back, and repeats.
+    Roundtrip(RoundtripPlan),
+    /// Polls metadata and records each change.
+    Watch(WatchPlan),
+}
+
+/// Timeout of a scenario without `timeout`.
+pub(super) enum DefaultTimeout<'a> {
+    Fixed(Duration),
+    /// It ends with the last other scenario.
+    Background,
+    /// It depends on when the producers have ended.
+    Reading(&'a ConsumePlan),
+}
+
+impl Work {
+    pub const fn kind(&self) -> ScenarioKind {
+        match self {
+            Self::Connect(_) => ScenarioKind::Connect,
+            Self::Metrics(_) => ScenarioKind::Metrics,
+            Self::Produce(_) => ScenarioKind::Produce,
+            Self::Consume(_) => ScenarioKind::Consume,
+            Self::Roundtrip(_) => ScenarioKind::Roundtrip,
+            Self::Watch(_) => ScenarioKind::Watch,
+        }
+    }
+
+    /// Whether it writes or reads messages. The others only ask questions.
+    pub const fn has_messages(&self) -> bool {
+        match self {
+            Self::Produce(_) | Self::Consume(_) | Self::Roundtrip(_) => true,
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => false,
+        }
+    }
+
+    /// The topic that it writes or reads.
+    pub const fn topic(&self) -> Option<&Template> {
+        match self {
+            Self::Produce(p) => Some(&p.topic),
+            Self::Consume(c) => Some(&c.topic),
+            Self::Roundtrip(r) => Some(&r.topic),
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+        }
+    }
+
+    /// Whether kaf6 added it to read back messages that no consumer of the file reads.
+    pub const fn is_readback(&self) -> bool {
+        matches!(self, Self::Consume(ConsumePlan { readback: true, .. }))
+    }
+
+    /// Its fixed partition, if it has one.
+    pub const fn fixed_partition(&self) -> Option<Partition> {
+        match self {
+            Self::Produce(p) => match p.partition {
+                Partitioning::Fixed(partition) => Some(partition),
+                Partitioning::RoundRobin | Partitioning::ByKey => None,
+            },
+            Self::Consume(c) => c.partition,
+            Self::Roundtrip(r) => Some(r.partition),
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+        }
+    }
+
+    /// The planned number of messages or round trips, or the limit.
+    pub const fn planned(&self) -> Option<u64> {
+        match self {
+            Self::Produce(p) => p.messages,
+            Self::Consume(c) => c.limit,
+            Self::Roundtrip(r) => Some(r.iterations),
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+        }
+    }
+
+    /// Whether the acks of the messages that it reads are known: it reads records of this run, and all its
+    /// producers request acks.
+    pub fn knows_acks(&self, plan: &Plan) -> bool {
+        let Self::Consume(consume) = self else { return false };
+        let acked = |s: &ScenarioPlan| {
+            !consume.producers.contains(&s.name) || s.work.acks().is_none_or(|acks| acks != Acks::None)
+        };
+        consume.from == From::Run && plan.scenarios.iter().all(acked)
+    }
+
+    /// Which replicas must acknowledge its messages. `None` if it writes none.
+    pub const fn acks(&self) -> Option<Acks> {
+        match self {
+            Self::Produce(p) => Some(p.acks),
+            Self::Roundtrip(r) => Some(r.acks),
+            _ => None,
+        }
+    }
+
+    /// Whether it writes messages that a broker acks.
+    pub fn is_acked(&self) -> bool {
+        self.acks().is_some_and(|acks| acks != Acks::None)
+    }
+
+    /// Whether it writes messages that are acked and must be read back.
+    pub fn is_verified(&self) -> bool {
+        let asked = match self {
+            Self::Produce(p) => p.verify,
+            Self::Roundtrip(r) => r.verify,
+            _ => false,
+        };
+        asked && self.is_acked()
+    }
+
+    pub(super) fn default_timeout(&self) -> DefaultTimeout<'_> {
+        match self {
+            Self::Connect(_) => DefaultTimeout::Fixed(defaults::CONNECT_TIMEOUT),
+            Self::Metrics(MetricsPlan { every: None, .. }) => {
+                DefaultTimeout::Fixed(defaults::METRICS_TIMEOUT)
+            }
+            Self::Metrics(MetricsPlan { every: Some(_), .. }) | Self::Watch(_) => DefaultTimeout::Background,
+            Self::Produce(p) => DefaultTimeout::Fixed(p.default_timeout()),
+            Self::Consume(c) => DefaultTimeout::Reading(c),
+            Self::Roundtrip(r) => DefaultTimeout::Fixed(r.default_timeout()),
+        }
+    }
+
+    /// The topics of a type that requests all topics of the file. They are set when all are known.
+    pub(super) const fn topics_of_file(&mut self) -> Option<&mut Vec<Template>> {
+        match self {
+            Self::Connect(it) => Some(&mut it.topics),
+            Self::Watch(it) => Some(&mut it.topics),
+            Self::Metrics(_) | Self::Produce(_) | Self::Consume(_) | Self::Roundtrip(_) => None,
+        }
+    }
+
+    /// Its lines in `kaf6 plan`.
+    pub(super) fn lines(&self, secrets: &Secrets) -> Vec<String> {
+        match self {
+            Self::Connect(it) => it.lines(),
+            Self::Metrics(it) => it.lines(),
+            Self::Produce(it) => it.lines(secrets),
+            Self::Consume(it) => it.lines(),
+            Self::Roundtrip(it) => it.lines(secrets),
+            Self::Watch(it) => it.lines(),
+        }
+    }
+}
+
+impl ScenarioPlan {
+    /// Whether it ends with the last other scenario.
+    pub fn is_background(&self) -> bool {
+        matches!(self.work.default_timeout(), DefaultTimeout::Background)
+    }
+}
 
 /// What the compilation of scenarios needs from other parts of the file.
 pub(super) struct OtherScenarios<'a> {
@@ -70,13 +242,33 @@ pub(super) fn compile_scenarios(
             slots.insert(name.clone(), ScenarioEntry::Good(Box::new(good)));
         }
     }
-    let writers = Writers::of(&slots);
+    let writers = writers(&slots);
     for (name, activity) in consumers {
         if let Some(good) = compile(cx, name, &activity, beside, &writers) {
             slots.insert(name.clone(), ScenarioEntry::Good(Box::new(good)));
         }
     }
     slots
+}
+
+/// The scenarios of a file that write to topics.
+fn writers(slots: &IndexMap<String, ScenarioEntry>) -> Writers {
+    let is_known = |slot: &ScenarioEntry| slot.good().is_some() || slot.kind() == Some(ScenarioKind::Consume);
+    let mut writers = Writers { all_known: slots.values().all(is_known), ..Writers::default() };
+    for scenario in slots.values().filter_map(ScenarioEntry::good) {
+        match &scenario.work {
+            Work::Produce(produce) => writers.producers.push(TopicWriter {
+                name: scenario.name.clone(),
+                topic: produce.topic.to_string(),
+                total: produce.total(),
+            }),
+            Work::Roundtrip(trip) => {
+                writers.round_trips.insert(trip.topic.to_string());
+            }
+            _ => {}
+        }
+    }
+    writers
 }
 
 fn compile(
@@ -95,7 +287,6 @@ fn compile(
     let from_command_line = options.embedded || options.brokers.is_some();
     let mut taken = DefaultsRecorder::below(format!("scenarios.{name}"));
     let work = match activity {
-        // The topics are set when all are known.
         Activity::Connect(_) => Work::Connect(ConnectPlan { topics: Vec::new() }),
         Activity::Metrics(it) => Work::Metrics(metrics::metrics(cx, pointer, it, profile)?),
         Activity::Produce(it) => Work::Produce(produce::produce(cx, pointer, it, topics, &mut taken)?),
@@ -105,11 +296,7 @@ fn compile(
         Activity::Roundtrip(it) => {
             Work::Roundtrip(roundtrip::roundtrip(cx, pointer, it, topics, &mut taken)?)
         }
-        Activity::Watch(it) => {
-            let every = cx.positive(&below(pointer, "every"), it.every.as_ref());
-            let every = taken.or("every", every, defaults::WATCH_EVERY, defaults::WATCH_EVERY).std();
-            Work::Watch(WatchPlan { every, topics: Vec::new() })
-        }
+        Activity::Watch(it) => Work::Watch(watch::watch(cx, pointer, it, &mut taken)),
     };
     let plan = ScenarioPlan {
         name: name.to_owned(),

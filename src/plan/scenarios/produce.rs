@@ -1,13 +1,46 @@
-//! Compiles `produce`: number of messages, rate, topic and partition.
+//! `produce`: number of messages, rate, topic and partition.
 
-use super::message::{message, message_fields};
+use std::fmt::Write;
+use std::time::Duration as StdDuration;
+
+use super::message::{counted_timeout, message, message_fields, message_line, unverified};
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::compile::topics::{Key, Topics};
-use crate::plan::{Partitioning, ProducePlan, Schedule, ValuePlan, defaults};
+use crate::plan::render::{count, time};
+use crate::plan::{Acks, Compression, Partitioning, Schedule, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
-use crate::units::{ByteSize, Duration, Rate, thousands};
+use crate::scenario::{Secrets, Template};
+use crate::units::{ByteSize, Duration, Rate};
+
+/// `type: produce`.
+#[derive(Debug, Clone)]
+pub struct ProducePlan {
+    pub topic: Template,
+    /// Number of producers that share the totals.
+    pub clients: u32,
+    /// Stop after this number of messages, over all clients.
+    pub messages: Option<u64>,
+    /// Stop after this time.
+    pub duration: Option<StdDuration>,
+    /// When each message is scheduled, over all clients. `None` means a closed loop.
+    pub schedule: Option<Schedule>,
+    /// How a message's partition is chosen.
+    pub partition: Partitioning,
+    /// Replicas that must acknowledge a message.
+    pub acks: Acks,
+    pub compression: Compression,
+    /// Use the idempotent producer, so that the broker drops duplicates.
+    pub idempotence: bool,
+    /// Maximum bytes in flight over all clients.
+    pub max_in_flight: u64,
+    pub key: Option<Template>,
+    pub headers: Vec<(String, Template)>,
+    pub value: ValuePlan,
+    /// Whether each acked message must be read back. If not, the account counts it as excluded.
+    pub verify: bool,
+}
 
 pub(super) fn produce(
     cx: &mut Context<'_>,
@@ -92,7 +125,7 @@ pub(super) fn produce(
 fn schedule(
     rate: Option<Rate>,
     stages: Option<Vec<(Duration, Rate)>>,
-    duration: Option<std::time::Duration>,
+    duration: Option<StdDuration>,
 ) -> Option<Schedule> {
     if let Some(stages) = stages {
         return Some(Schedule::stages(stages.iter().map(|(length, rate)| (length.std(), rate.get()))));
@@ -113,4 +146,94 @@ fn stages(cx: &mut Context<'_>, pointer: &str, raw: &[raw::StageFields]) -> Vec<
         stages.extend(duration.zip(rate));
     }
     stages
+}
+
+impl ProducePlan {
+    /// Number of messages that it will send, if known in advance.
+    pub fn total(&self) -> Option<u64> {
+        match (self.messages, self.schedule.as_ref().and_then(Schedule::total)) {
+            (Some(messages), Some(scheduled)) => Some(messages.min(scheduled)),
+            // Without a rate, `duration` may end the scenario before all `messages` are sent.
+            (Some(_), None) if self.duration.is_some() && self.schedule.is_none() => None,
+            (messages, scheduled) => messages.or(scheduled),
+        }
+    }
+
+    /// How long it sends, if known in advance.
+    pub fn length(&self) -> Option<StdDuration> {
+        let scheduled = self.schedule.as_ref().and_then(|schedule| schedule.length(self.messages));
+        match (scheduled, self.duration) {
+            (Some(scheduled), Some(duration)) => Some(scheduled.min(duration)),
+            (scheduled, duration) => scheduled.or(duration),
+        }
+    }
+
+    pub(super) fn default_timeout(&self) -> StdDuration {
+        match self.length() {
+            Some(length) => length.saturating_add(defaults::GRACE),
+            None => counted_timeout(self.messages.unwrap_or(0), defaults::PER_MESSAGE),
+        }
+    }
+
+    /// Its lines in `kaf6 plan`.
+    pub(super) fn lines(&self, secrets: &Secrets) -> Vec<String> {
+        let clients = u64::from(self.clients);
+        let scheduled = self.schedule.as_ref().and_then(Schedule::total);
+        let total = match (self.messages, scheduled) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let mut what = count(clients, "client");
+        match total {
+            Some(total) if clients == 1 => {
+                let _ = write!(what, " sending {}", count(total, "message"));
+            }
+            Some(total) => {
+                let each = if total % clients == 0 {
+                    format!("{} each", total / clients)
+                } else {
+                    format!("{} or {} each", total / clients, total / clients + 1)
+                };
+                let _ = write!(what, " sharing {}, {each}", count(total, "message"));
+            }
+            None => what.push_str(" sending"),
+        }
+        if let Some(duration) = self.duration {
+            let _ = write!(what, ", for at most {}", time(duration));
+        }
+        what.push_str(&match &self.schedule {
+            None => ", as fast as acks allow".to_owned(),
+            Some(schedule) => {
+                let rate = Rate::per_second(round(schedule.mean_rate()));
+                let rate = rate.map_or_else(String::new, |rate| rate.to_string());
+                let exact = schedule.total().is_none() || self.duration.is_some();
+                format!(", {rate} in total{}", if exact { "" } else { " on average, in stages" })
+            }
+        });
+        let to = match self.partition {
+            Partitioning::Fixed(partition) => format!("partition {partition} of {}", self.topic),
+            Partitioning::RoundRobin => format!("{}, round robin over its partitions", self.topic),
+            Partitioning::ByKey => format!("{}, partitions by key", self.topic),
+        };
+        let mut lines = vec![
+            what,
+            format!("to {to}; at most {} in flight", ByteSize::new(self.max_in_flight)),
+            message_line(self.acks, self.compression, self.idempotence, &self.value, secrets),
+        ];
+        lines.extend(unverified(self.verify));
+        if let Some(key) = &self.key {
+            lines.push(format!("key {key}"));
+        }
+        if !self.headers.is_empty() {
+            let headers: Vec<String> =
+                self.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            lines.push(format!("headers {}", headers.join(", ")));
+        }
+        lines
+    }
+}
+
+/// Two decimal places are precise enough.
+fn round(rate: f64) -> f64 {
+    if rate < 1.0 { rate } else { (rate * 100.0).round() / 100.0 }
 }

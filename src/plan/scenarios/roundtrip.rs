@@ -1,13 +1,43 @@
-//! Compiles `roundtrip`: the number of round trips, and their messages.
+//! `roundtrip`: the number of round trips, and their messages.
 
-use super::message::{message, message_fields};
+use std::time::Duration as StdDuration;
+
+use super::message::{counted_timeout, message, message_fields, message_line, unverified};
+use crate::ids::Partition;
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::compile::topics::{Key, Topics};
-use crate::plan::{RoundtripPlan, defaults};
+use crate::plan::render::{count, time};
+use crate::plan::{Acks, Compression, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
+use crate::scenario::{Secrets, Template};
 use crate::units::Duration;
+
+/// `type: roundtrip`: one producer and one reader per client, open for all iterations.
+#[derive(Debug, Clone)]
+pub struct RoundtripPlan {
+    pub topic: Template,
+    pub partition: Partition,
+    /// Number of measured round trips, over all clients.
+    pub iterations: u64,
+    /// Number of round trips before the measured ones. They are not counted.
+    pub warmup: u64,
+    /// Number of clients that run in parallel.
+    pub clients: u32,
+    /// Timeout of one round trip.
+    pub iteration_timeout: StdDuration,
+    /// Replicas that must acknowledge a message.
+    pub acks: Acks,
+    pub compression: Compression,
+    /// Use the idempotent producer, so that the broker drops duplicates.
+    pub idempotence: bool,
+    pub key: Option<Template>,
+    pub headers: Vec<(String, Template)>,
+    pub value: ValuePlan,
+    /// Whether each acked message must be read back. If not, the account counts it as excluded.
+    pub verify: bool,
+}
 
 pub(super) fn roundtrip(
     cx: &mut Context<'_>,
@@ -45,4 +75,30 @@ pub(super) fn roundtrip(
         value: message.value,
         verify,
     })
+}
+
+impl RoundtripPlan {
+    pub(super) fn default_timeout(&self) -> StdDuration {
+        let count = self.iterations.saturating_add(self.warmup);
+        let clients = u64::from(self.clients).max(1);
+        counted_timeout(count.div_ceil(clients), defaults::PER_ROUNDTRIP)
+    }
+
+    /// Its lines in `kaf6 plan`.
+    pub(super) fn lines(&self, secrets: &Secrets) -> Vec<String> {
+        let mut lines = vec![
+            format!(
+                "{}: {} in total, on partition {} of {}, after {} for warm-up",
+                count(self.clients.into(), "client"),
+                count(self.iterations, "round trip"),
+                self.partition,
+                self.topic,
+                self.warmup,
+            ),
+            format!("each waits at most {}", time(self.iteration_timeout)),
+            message_line(self.acks, self.compression, self.idempotence, &self.value, secrets),
+        ];
+        lines.extend(unverified(self.verify));
+        lines
+    }
 }
