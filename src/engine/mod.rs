@@ -279,15 +279,10 @@ async fn run_scenario(
     context.states[index].start();
     context.live.begin(index);
     let mut outcome = match &scenario.work {
-        Work::Connect(work) => scenarios::connect::run(&context, &setup, index, work).await,
-        Work::Metrics(work) => scenarios::metrics::run(&context, index, work).await,
         Work::Produce(_) if context.saved.is_some() => {
             verdict::saved::producer(&context, &setup, index).await
         }
-        Work::Produce(_) => scenarios::produce::run(&context, &setup, index).await,
-        Work::Consume(_) => scenarios::consume::run(&context, &setup, index, &end_markers).await,
-        Work::Roundtrip(_) => scenarios::roundtrip::run(&context, &setup, index).await,
-        Work::Watch(work) => scenarios::watch::run(&context, index, work).await,
+        _ => scenarios::run(&context, &setup, index, &end_markers).await,
     };
     let span = Some((started, context.clock.elapsed()));
     let (sent, ends) = (std::mem::take(&mut outcome.sent), std::mem::take(&mut outcome.ends));
