@@ -154,3 +154,19 @@ fn the_reason_names_the_brokers_code_and_what_to_write() {
         );
     }
 }
+
+#[test]
+fn paced_round_trips_start_one_interval_apart() {
+    let place = Place::new();
+    place.write(
+        "ping.yaml",
+        "brokers: embedded\ntopics: [{name: t}]\nscenarios:\n  \
+         ping: {type: roundtrip, iterations: 4, warmup: 1, every: 200ms}\nchecks: [{type: roundtrip_ok}]\n",
+    );
+    assert_eq!(place.code(&["run", "ping.yaml", "--run-id", "one", "-q"]), 0);
+    let ping = &place.json("reports/one/summary.json")["scenarios"]["ping"];
+    assert_eq!((&ping["received"], &ping["errors"]), (&Json::from(4), &Json::from(0)));
+    let at = |name: &str| ping[name].as_u64().unwrap();
+    // Four pauses between five round trips.
+    assert!(at("ended_ms") - at("started_ms") >= 800, "{ping}");
+}

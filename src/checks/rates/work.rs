@@ -14,6 +14,7 @@ impl CheckedScenario<'_> {
     fn endless(&self) -> Option<Duration> {
         match self.work() {
             Work::Produce(produce) if produce.schedule.is_some() => None,
+            Work::Roundtrip(roundtrip) if roundtrip.every.is_some() => None,
             Work::Consume(_) if self.work().knows_acks(self.plan) => None,
             _ => Some(self.scenario.counts.sent_all.unwrap_or(Duration::MAX).min(self.work_end())),
         }

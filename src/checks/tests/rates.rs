@@ -617,3 +617,23 @@ fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
     let back = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, FAST)]);
     assert_eq!(with_other(&back, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckAnswer::Pass);
 }
+
+#[test]
+fn a_fault_between_two_paced_round_trips_is_over_nothing_to_do() {
+    let idle = of(&[(10_000, 40, FAST), (4000, 0, FAST), (15_000, 40, FAST)]).seen();
+    let gap = CheckSettings::Continuity { max_gap: ms(5000) };
+    let mut plan = plan(&[("gap", gap, Some("write"))]);
+    for (every, outcome) in [("", CheckAnswer::Pass), (", every: 1s", CheckAnswer::Inconclusive)] {
+        let text = format!(
+            "brokers: embedded\ntopics: [{{name: t}}]\nscenarios: {{ping: {{type: roundtrip{every}}}}}\n"
+        );
+        let none = |_: &str| None;
+        let options = LoadOptions::new(&none);
+        let pings = plan::load_text(Path::new("f.yaml"), &text, &options).expect("a good file");
+        plan.scenarios[0].work = pings.scenarios[0].work.clone();
+        let mut seen = idle.clone();
+        seen.scenarios[0].kind = ScenarioKind::Roundtrip;
+        seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
+        assert_eq!(evaluate(&plan, &seen)[0].answer.outcome(), outcome, "{every}");
+    }
+}

@@ -25,6 +25,9 @@ pub struct RoundtripPlan {
     pub warmup: u64,
     /// Number of clients that run in parallel.
     pub clients: u32,
+    /// Time from the start of a round trip to the start of the client's next one. `None`: the next one starts
+    /// immediately.
+    pub every: Option<StdDuration>,
     /// Timeout of one round trip.
     pub iteration_timeout: StdDuration,
     /// Replicas that must acknowledge a message.
@@ -52,6 +55,7 @@ pub(super) fn roundtrip(
     let iterations = taken.or("iterations", raw.iterations, defaults::ITERATIONS, defaults::ITERATIONS);
     let warmup = taken.or("warmup", raw.warmup, defaults::WARMUP, defaults::WARMUP);
     let clients = taken.or("clients", raw.clients, defaults::CLIENTS, defaults::CLIENTS);
+    let every = cx.positive(&below(pointer, "every"), raw.every.as_ref()).map(Duration::std);
     let each = cx.positive(&below(pointer, "iteration_timeout"), raw.iteration_timeout.as_ref());
     let shown = Duration::from(defaults::ITERATION_TIMEOUT);
     let iteration_timeout = taken.or("iteration_timeout", each, shown, shown).std();
@@ -66,6 +70,7 @@ pub(super) fn roundtrip(
         iterations,
         warmup,
         clients,
+        every,
         iteration_timeout,
         acks: message.acks,
         compression: message.compression,
@@ -80,8 +85,11 @@ pub(super) fn roundtrip(
 impl RoundtripPlan {
     pub(super) fn default_timeout(&self) -> StdDuration {
         let count = self.iterations.saturating_add(self.warmup);
-        let clients = u64::from(self.clients).max(1);
-        counted_timeout(count.div_ceil(clients), defaults::PER_ROUNDTRIP)
+        let each = count.div_ceil(u64::from(self.clients).max(1));
+        let paused = self
+            .every
+            .map_or(StdDuration::ZERO, |every| every.saturating_mul(u32::try_from(each).unwrap_or(u32::MAX)));
+        paused.saturating_add(counted_timeout(each, defaults::PER_ROUNDTRIP))
     }
 
     /// Its lines in `kaf6 plan`.
@@ -95,10 +103,44 @@ impl RoundtripPlan {
                 self.topic,
                 self.warmup,
             ),
-            format!("each waits at most {}", time(self.iteration_timeout)),
+            match self.every {
+                Some(every) => format!(
+                    "each client starts one every {}; each waits at most {}",
+                    time(every),
+                    time(self.iteration_timeout)
+                ),
+                None => format!("each waits at most {}", time(self.iteration_timeout)),
+            },
             message_line(self.acks, self.compression, self.idempotence, &self.value, secrets),
         ];
         lines.extend(unverified(self.verify));
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::plan::{load_text, render};
+    use crate::scenario::LoadOptions;
+
+    #[test]
+    fn paced_round_trips_have_the_time_of_their_pauses_too() {
+        let timeout = |fields: &str| {
+            let text = format!(
+                "brokers: embedded\ntopics: [{{name: t}}]\nscenarios: {{ping: {{type: roundtrip, {fields}}}}}\n"
+            );
+            let none = |_: &str| None;
+            let plan = load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file");
+            let shown = render::timeline::render(&plan);
+            assert_eq!(shown.contains("each client starts one every 2s; each waits"), fields.contains("2s"));
+            plan.scenarios[0].timeout.as_secs()
+        };
+        assert_eq!(timeout("iterations: 95"), 80);
+        assert_eq!(timeout("iterations: 95, every: 2s"), 280);
+        assert_eq!(timeout("iterations: 95, clients: 4, every: 2s"), 115);
+        // A day of round trips may last longer than a day.
+        assert_eq!(timeout("iterations: 43195, every: 2s"), 86_400 + 60 + 43_200 / 5);
     }
 }

@@ -219,6 +219,9 @@ activity! {
         /// Number of clients that run in parallel. Default: 1.
         #[schemars(range(min = 1, max = 10_000))]
         clients: u32,
+        /// Time from the start of a round trip to the start of the client's next one. Default: none; the next one
+        /// starts immediately.
+        every: Written<Duration>,
         /// Timeout of one round trip. Default: 10s.
         iteration_timeout: Written<Duration>,
         /// Replicas that must acknowledge a message. Default: all.

@@ -173,13 +173,16 @@ impl RoundtripClient<'_> {
         if self.warmup > 0 {
             self.recorder.metrics().rests(context.clock.now_us());
         }
+        let mut due = Instant::now();
         for number in 0..self.warmup + counted {
+            self.pause(due, producer, set);
             if context.stop.is_stopped() || producer.fatal().is_some() {
                 break;
             }
             if Instant::now() >= self.task.deadline {
                 return false;
             }
+            due = Instant::now() + self.plan.every.unwrap_or_default();
             let sent_us = context.clock.now_us();
             self.recorder.open(u64::from(number >= self.warmup));
             let trip = self.trip(number, &mut maker, producer, set);
@@ -190,6 +193,39 @@ impl RoundtripClient<'_> {
         self.recorder.open(0);
         self.recorder.metrics().sent_all(context.clock.now_us());
         true
+    }
+
+    /// Waits until the next trip is due, and processes late delivery reports and records meanwhile. Nothing is
+    /// expected during this time.
+    fn pause(&mut self, due: Instant, producer: &mut Producer, set: &mut ReaderSet) {
+        let context: &RunContext = &self.task.context;
+        let until = due.min(self.task.deadline);
+        if Instant::now() >= until {
+            return;
+        }
+        self.recorder.open(0);
+        self.recorder.metrics().rests(context.clock.now_us());
+        let mut under = Under { seq: Seq::MAX, ..Under::default() };
+        while !context.stop.is_stopped() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            set.wait(LOOK.min(left));
+            self.read(set, &mut under);
+            self.poll(Duration::ZERO, producer, &mut under);
+        }
+    }
+
+    /// Processes delivery reports. Waits up to `wait` for the first.
+    fn poll(&mut self, wait: Duration, producer: &mut Producer, under: &mut Under) {
+        let context: &RunContext = &self.task.context;
+        let booking = &mut self.booking;
+        producer.poll(wait, &mut |delivery| booking.push(&delivery));
+        let events = producer.events();
+        Booking::count_retries(self.recorder.metrics(), &events);
+        self.booking.see(events, |at| context.clock.us(at));
+        self.book(under);
     }
 
     /// Counts a trip that is not warm-up. The outcome of its message is counted when it is booked.
@@ -272,12 +308,7 @@ impl RoundtripClient<'_> {
                 Duration::ZERO
             };
             self.read(set, &mut under);
-            let booking = &mut self.booking;
-            producer.poll(of_ack, &mut |delivery| booking.push(&delivery));
-            let events = producer.events();
-            Booking::count_retries(self.recorder.metrics(), &events);
-            self.booking.see(events, |at| context.clock.us(at));
-            self.book(&mut under);
+            self.poll(of_ack, producer, &mut under);
         }
     }
 
