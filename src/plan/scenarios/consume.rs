@@ -14,7 +14,7 @@ use crate::scenario::Template;
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
-use crate::units::Duration;
+use crate::units::{Duration, thousands};
 
 /// `type: consume`.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ impl ConsumePlan {
         }
         let what = match self.from {
             From::Run => "records of this run",
-            From::Any => "records from anyone",
+            From::Any => "all records",
         };
         let where_ = self.partition.map_or_else(
             || format!("all partitions of {}", self.topic),
@@ -176,7 +176,7 @@ impl ConsumePlan {
         };
         let until = match self.limit {
             Some(1) => "until 1 message is read".to_owned(),
-            Some(limit) => format!("until {limit} distinct messages are read"),
+            Some(limit) => format!("until {} distinct messages are read", thousands(limit)),
             None => "to the end of the log".to_owned(),
         };
         let mut lines = vec![

@@ -12,7 +12,7 @@ use crate::plan::{Acks, Compression, Partitioning, Schedule, ValuePlan, defaults
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::{Secrets, Template};
-use crate::units::{ByteSize, Duration, Rate};
+use crate::units::{ByteSize, Duration, Rate, thousands};
 
 /// `type: produce`.
 #[derive(Debug, Clone)]
@@ -190,9 +190,9 @@ impl ProducePlan {
             }
             Some(total) => {
                 let each = if total % clients == 0 {
-                    format!("{} each", total / clients)
+                    format!("{} each", thousands(total / clients))
                 } else {
-                    format!("{} or {} each", total / clients, total / clients + 1)
+                    format!("{} or {} each", thousands(total / clients), thousands(total / clients + 1))
                 };
                 let _ = write!(what, " sharing {}, {each}", count(total, "message"));
             }
