@@ -36,7 +36,7 @@ pub(super) struct CheckView {
     pub line: Option<usize>,
 }
 
-/// The section is never left out: a file without checks says so.
+/// Never omitted: for a file without checks, the section states that there are none.
 pub(super) fn checks(run: &Summary) -> Option<ChecksSection> {
     let lines = shown_lines(run);
     let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
