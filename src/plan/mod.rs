@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::ids::Offset;
 use crate::scenario::{Diagnostic, Position, Secrets, ServiceTemplate, Template};
 
-mod check;
 pub mod cluster;
 mod compile;
 pub mod defaults;
@@ -20,9 +19,10 @@ mod scenarios;
 pub mod schedule;
 pub mod windows;
 
-pub use check::{AllowedShares, CheckPlan, CheckSettings, FaultPart};
 pub use cluster::{ClusterPlan, FaultTarget, ServicePlan};
-pub use compile::{ActionPlan, FaultPlan, compile, load, load_text};
+pub use compile::{
+    ActionPlan, AllowedShares, CheckSettings, FaultPart, FaultPlan, compile, load, load_text,
+};
 pub use readers::{covers, is_left, judges, waits_for};
 pub use scenarios::{ConnectPlan, ConsumePlan, MetricsPlan, ProducePlan, RoundtripPlan, WatchPlan, Work};
 pub use schedule::Schedule;
@@ -167,6 +167,21 @@ pub enum StartOffset {
     At(Offset),
     /// The first record at or after this time, in milliseconds since 1970.
     Timestamp(i64),
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckPlan {
+    /// Its name, unique in the file.
+    pub name: String,
+    /// The kind of check, with its settings.
+    pub ask: CheckSettings,
+    /// The scenario it runs against. `None` means the default targets of its kind.
+    pub scenario: Option<String>,
+    /// Added automatically, because the file has a producer or consumer without this check.
+    pub implicit: bool,
+    /// Position in the file. For an implicit check, the position of its scenario.
+    pub position: Position,
 }
 
 /// A default that a file uses.

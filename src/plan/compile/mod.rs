@@ -45,6 +45,7 @@ use section::Parts;
 use timeouts::Timeouts;
 use topics::Topics;
 
+pub use checks::settings::{AllowedShares, CheckSettings, FaultPart};
 pub use faults::{ActionPlan, FaultPlan};
 
 /// Loads a scenario file and compiles it.

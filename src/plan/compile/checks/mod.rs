@@ -3,6 +3,7 @@
 //! Defines which kinds of checks apply to which kinds of scenarios.
 
 pub(super) mod implicit;
+pub(super) mod settings;
 
 use indexmap::IndexMap;
 

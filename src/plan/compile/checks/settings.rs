@@ -1,24 +1,6 @@
-//! The checks of a plan: the settings of each check, and the scenario it runs against.
-//!
-//! `checks` evaluates them.
+//! The kinds of checks, with their settings.
 
-use super::{Aspect, CheckKind, CountMetric, Metric, ThresholdExpr};
-use crate::scenario::Position;
-
-/// One check.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CheckPlan {
-    /// Its name, unique in the file.
-    pub name: String,
-    /// The kind of check, with its settings.
-    pub ask: CheckSettings,
-    /// The scenario it runs against. `None` means the default targets of its kind.
-    pub scenario: Option<String>,
-    /// Added automatically, because the file has a producer or consumer without this check.
-    pub implicit: bool,
-    /// Position in the file. For an implicit check, the position of its scenario.
-    pub position: Position,
-}
+use crate::plan::{Aspect, CheckKind, CountMetric, Metric, ThresholdExpr};
 
 /// The kinds of checks, with their settings.
 #[derive(Debug, Clone, PartialEq)]
