@@ -9,12 +9,8 @@ use crate::plan::render::containers as containers_page;
 use crate::plan::render::{count, line, section, time, when_text};
 use crate::plan::windows;
 use crate::plan::windows::Window;
-use crate::plan::{
-    Aspect, CheckPlan, CheckSettings, ClusterPlan, CountMetric, FaultPart, Plan, ScenarioPlan, Start, Target,
-    Work,
-};
+use crate::plan::{CheckPlan, ClusterPlan, CountMetric, Plan, ScenarioPlan, Start, Target, Work};
 use crate::scenario::ServiceTemplate;
-use crate::units::Share;
 
 /// Width of the bars, in columns.
 const WIDTH: usize = 48;
@@ -214,7 +210,7 @@ fn checks(plan: &Plan, out: &mut String) {
             // A check without a name already uses its kind as name.
             let parts = [
                 (check.name != kind.name()).then(|| kind.to_string()),
-                asked(plan, check),
+                check.ask.in_words(default_count(plan, check)),
                 check.scenario.as_ref().map(|scenario| format!("of {scenario}")),
                 check.implicit.then(|| "added automatically".to_owned()),
             ];
@@ -223,66 +219,10 @@ fn checks(plan: &Plan, out: &mut String) {
     );
 }
 
-/// The settings of a check that its kind does not show.
-fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
-    match &check.ask {
-        CheckSettings::CountEquals { expected, metric } => {
-            Some(format!("{} = {}", counted(plan, check, *metric), thousands(*expected)))
-        }
-        CheckSettings::CountAtLeast { expected, metric } => {
-            Some(format!("{} >= {}", counted(plan, check, *metric), thousands(*expected)))
-        }
-        CheckSettings::NoDuplicates { strict } | CheckSettings::InOrder { strict } => {
-            strict.then(|| "strict".to_owned())
-        }
-        CheckSettings::Threshold { expr, abort, delay, span } => {
-            let mut text = expr.text.clone();
-            match span {
-                Some(FaultPart::During(fault)) => text.push_str(&format!(" during {fault}")),
-                Some(FaultPart::After(fault)) => text.push_str(&format!(" after {fault}")),
-                None => {}
-            }
-            Some(match (abort, delay.is_zero()) {
-                (false, _) => text,
-                (true, true) => format!("{text}, aborts the run"),
-                (true, false) => format!("{text}, aborts the run from {} on", time(*delay)),
-            })
-        }
-        CheckSettings::ThroughputDrops { during, at_least } => {
-            Some(format!("during {during}, by at least {}", Share::new(*at_least)))
-        }
-        CheckSettings::Recovers { after, within, tolerance } => Some(format!(
-            "after {after}, within {}, to within {} of the rate before it",
-            time(*within),
-            Share::new(*tolerance)
-        )),
-        CheckSettings::MetadataStable { allow, max_silence } => {
-            let names: Vec<&str> = allow.iter().copied().map(Aspect::name).collect();
-            let but = if names.is_empty() { String::new() } else { format!("except {}, ", names.join(", ")) };
-            Some(format!("{but}no silence over {}", time(*max_silence)))
-        }
-        CheckSettings::AllAcked { allow } => {
-            let shares = [(allow.failed, "failed"), (allow.unknown, "unknown")];
-            let shares = shares.into_iter().filter(|(share, _)| *share > 0.0);
-            let texts: Vec<String> =
-                shares.map(|(share, what)| format!("{} {what}", Share::new(share))).collect();
-            (!texts.is_empty()).then(|| format!("except {}", texts.join(" and ")))
-        }
-        CheckSettings::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
-        _ => None,
-    }
-}
-
-/// The count that a check uses. The default is `acked` for a producer, otherwise `received`.
-fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'static str {
+/// What a check counts by default: `acked` for a producer, otherwise `received`.
+fn default_count(plan: &Plan, check: &CheckPlan) -> CountMetric {
     let named = |s: &&ScenarioPlan| check.scenario.as_ref().is_none_or(|name| s.name == *name);
     let receives =
         |s: &ScenarioPlan| matches!(s.work, Work::Consume(_) | Work::Roundtrip(_)) && !s.work.is_readback();
-    match metric {
-        Some(CountMetric::Sent) => "sent",
-        Some(CountMetric::Acked) => "acked",
-        Some(CountMetric::Records) => "records",
-        None if !plan.scenarios.iter().filter(named).any(receives) => "acked",
-        Some(CountMetric::Received) | None => "received",
-    }
+    if plan.scenarios.iter().filter(named).any(receives) { CountMetric::Received } else { CountMetric::Acked }
 }

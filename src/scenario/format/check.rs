@@ -208,3 +208,15 @@ pub enum CountMetric {
     /// Records read, including repeats and foreign records.
     Records,
 }
+
+impl CountMetric {
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Acked => "acked",
+            Self::Received => "received",
+            Self::Records => "records",
+        }
+    }
+}
