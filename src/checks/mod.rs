@@ -1,17 +1,14 @@
 //! Checks: conditions on the observations of a run, each answered with pass, fail or inconclusive.
 //!
 //! Checks are pure functions of a plan and observations. Each check has its own file, which is named after
-//! its `type` in scenario files. `registry` lists all of them. An answer passes only with a domain, which
-//! says what it covers.
+//! its `type` in scenario files. This file lists all of them. An answer passes only with a domain, which says
+//! what it covers.
 
 mod answer;
-mod answers;
 mod case;
 mod check;
-mod messages;
+mod evaluate;
 mod proof;
-mod rates;
-mod registry;
 mod shortfall;
 mod targets;
 #[cfg(test)]
@@ -19,112 +16,100 @@ mod tests;
 mod text;
 
 pub use answer::{Answer, CheckAnswer};
+pub use evaluate::{CheckResult, evaluate, stall_at_end, to_abort, worst};
 pub use messages::permitted::{allowance, permitted};
 pub use proof::{Unproven, reason_of, unproven};
-pub use registry::anomalies_of;
 
-use std::time::Duration;
+use check::{Check, CheckDescription};
 
-use answer::UnknownBecause;
-use case::CheckedScenario;
-use proof::downgrade_if_unproven;
-use registry::{check_of, targets_of};
+use crate::anomaly::Anomaly;
+use crate::plan::{CheckKind, CheckPlan, CheckSettings, Plan};
 
-use crate::observe::{Observations, ScenarioEnd};
-use crate::plan::{CheckPlan, CheckSettings, Plan};
-
-/// The answer of one check for one scenario.
-#[derive(Debug, Clone)]
-pub struct CheckResult {
-    pub check: CheckPlan,
-    /// The scenario that it ran against. `None` if the file has no scenario of a matching kind.
-    pub scenario: Option<String>,
-    pub answer: Answer,
+/// Checks of the answers of brokers and metrics endpoints.
+mod answers {
+    pub(crate) mod http_ok;
+    pub(crate) mod metadata;
+    pub(crate) mod metadata_stable;
+    pub(crate) mod non_empty;
+    pub(crate) mod reachable;
+    pub(crate) mod series_present;
 }
 
-/// Runs each check against each of its scenarios.
-pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
-    let mut results = Vec::new();
-    let unproven = unproven(plan, seen);
-    for check in &plan.checks {
-        let targets = targets_of(plan, check);
-        if targets.is_empty() {
-            let unknown = UnknownBecause::new(
-                "the file has no scenario that this check applies to",
-                "add one, or remove the check",
-            );
-            let answer = Answer::inconclusive("a scenario to check", "none", &unknown);
-            results.push(CheckResult { check: check.clone(), scenario: None, answer });
+/// Checks of messages: loss, duplicates, order, corruption and counts.
+mod messages {
+    pub(crate) mod all_acked;
+    pub(crate) mod count_at_least;
+    pub(crate) mod count_equals;
+    pub(crate) mod in_order;
+    pub(crate) mod no_corruption;
+    pub(crate) mod no_duplicates;
+    pub(crate) mod no_loss;
+    pub(crate) mod offsets_monotonic;
+    pub(crate) mod permitted;
+    pub(crate) mod readings;
+    pub(crate) mod roundtrip_ok;
+    pub(crate) mod uuid_match;
+}
+
+/// Checks of rates and times, for the whole run and around faults.
+mod rates {
+    pub(crate) mod continuity;
+    pub(crate) mod rate;
+    pub(crate) mod recovers;
+    pub(crate) mod threshold;
+    pub(crate) mod throughput_drops;
+    pub(crate) mod work;
+}
+
+/// Each name is a variant of [`CheckSettings`] and the type that implements it, with the same fields.
+macro_rules! checks {
+    ($($room:ident::$file:ident::$name:ident $({ $($field:ident),* })?,)*) => {
+        fn check_of(ask: &CheckSettings) -> Box<dyn Check + '_> {
+            match ask {
+                $(CheckSettings::$name $({ $($field,)* .. })? => {
+                    Box::new($room::$file::$name $({ $($field),* })?)
+                })*
+            }
         }
-        for index in targets {
-            let answer = seen.scenarios.get(index).map_or_else(
-                || {
-                    let unknown = UnknownBecause::new("the scenario did not run", "let the run finish");
-                    Answer::inconclusive(check_of(&check.ask).expected(), "nothing", &unknown)
-                },
-                |scenario| {
-                    let answer = evaluate_one(&check.ask, &CheckedScenario { plan, seen, index, scenario });
-                    downgrade_if_unproven(answer, plan, check_of(&check.ask).fault(), index, &unproven)
-                },
-            );
-            let scenario = Some(plan.scenarios[index].name.clone());
-            results.push(CheckResult { check: check.clone(), scenario, answer });
-        }
+
+        /// The anomalies of each kind of check.
+        const ABOUT: &[(CheckKind, &[Anomaly])] =
+            &[$(($room::$file::$name::KIND, $room::$file::$name::ANOMALIES),)*];
+    };
+}
+
+checks! {
+    answers::reachable::Reachable,
+    answers::metadata::Metadata,
+    answers::http_ok::HttpOk,
+    answers::non_empty::NonEmpty,
+    answers::series_present::SeriesPresent,
+    messages::count_equals::CountEquals { expected, metric },
+    messages::count_at_least::CountAtLeast { expected, metric },
+    messages::uuid_match::UuidMatch,
+    messages::roundtrip_ok::RoundtripOk,
+    messages::all_acked::AllAcked { allow },
+    messages::no_loss::NoLoss,
+    messages::no_duplicates::NoDuplicates { strict },
+    messages::no_corruption::NoCorruption,
+    messages::in_order::InOrder { strict },
+    messages::offsets_monotonic::OffsetsMonotonic,
+    rates::threshold::Threshold { expr, span },
+    rates::throughput_drops::ThroughputDrops { during, at_least },
+    rates::recovers::Recovers { after, within, tolerance },
+    answers::metadata_stable::MetadataStable { allow, max_silence },
+    rates::continuity::Continuity { max_gap },
+}
+
+/// The anomalies that a kind of check is about. For a `threshold`, its expression may name one more.
+pub fn anomalies_of(kind: CheckKind) -> &'static [Anomaly] {
+    ABOUT.iter().find(|(own, _)| *own == kind).map_or(&[], |(_, anomalies)| anomalies)
+}
+
+/// The scenarios that a check of a plan runs against, by index in the plan.
+fn targets_of(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
+    match &check.scenario {
+        Some(name) => plan.scenarios.iter().position(|s| s.name == *name).into_iter().collect(),
+        None => check_of(&check.ask).targets(plan),
     }
-    results
-}
-
-/// Runs one check against one scenario.
-fn evaluate_one(ask: &CheckSettings, case: &CheckedScenario<'_>) -> Answer {
-    let check = check_of(ask);
-    let scenario = case.scenario;
-    let tried = check.answers_for_the_unreachable() && scenario.ended != ScenarioEnd::Skipped;
-    if scenario.ended.could_not_work()
-        && !tried
-        && let Some(unknown) = case.ended_early()
-    {
-        return Answer::inconclusive(check.expected(), "nothing", &unknown);
-    }
-    check.evaluate(case)
-}
-
-/// The time after a scenario's last ack or read during which another one was expected. `None` if nothing was.
-pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(Duration, Duration)> {
-    let scenario = seen.scenarios.get(index)?;
-    rates::continuity::stall_at_end(&CheckedScenario { plan, seen, index, scenario })
-}
-
-/// The worst answer of each check by name, in the order of the checks.
-pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckAnswer)> {
-    let mut out: Vec<(&str, CheckAnswer)> = Vec::new();
-    for result in results {
-        let answer = result.answer.outcome();
-        match out.iter_mut().find(|(name, _)| *name == result.check.name) {
-            Some((_, outcome)) => *outcome = (*outcome).max(answer),
-            None => out.push((&result.check.name, answer)),
-        }
-    }
-    out
-}
-
-/// Evaluates the checks with `abort` on the observations up to now. The first one that fails ends the run.
-///
-/// `elapsed` is the time since the start of the run.
-pub fn to_abort(
-    plan: &Plan,
-    elapsed: Duration,
-    live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
-) -> Option<&CheckPlan> {
-    plan.checks.iter().find(|check| {
-        // A check on a fault's part of the run is evaluated after the run.
-        let CheckSettings::Threshold { expr, abort: true, delay, span: None } = &check.ask else {
-            return false;
-        };
-        elapsed >= *delay
-            && targets_of(plan, check).into_iter().any(|index| {
-                live(index).is_some_and(|counts| {
-                    rates::threshold::fails_already(&plan.scenarios[index].work, &counts, expr)
-                })
-            })
-    })
 }

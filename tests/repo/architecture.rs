@@ -79,7 +79,8 @@ fn judge(files: &BTreeMap<String, String>, long: &[(&str, &str)]) -> Vec<String>
     problems
 }
 
-/// Few files each, and `mod.rs` for each module that has files of its own.
+/// Few files each, and `mod.rs` for each module that has files of its own, except where that of the folder above
+/// writes the module out.
 fn judge_folders(files: &BTreeMap<String, String>, problems: &mut Vec<String>) {
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
     for file in files.keys() {
@@ -94,7 +95,21 @@ fn judge_folders(files: &BTreeMap<String, String>, problems: &mut Vec<String>) {
         if count > MOST_FILES {
             problems.push(format!("{folder}: has {count} files, over {MOST_FILES}"));
         }
+        let own = [format!("{folder}/mod.rs"), format!("{folder}.rs")];
+        if folder.is_empty() || own.iter().any(|file| files.contains_key(file)) {
+            continue;
+        }
+        let (above, name) = folder.rsplit_once('/').unwrap_or(("", folder));
+        let above = if above.is_empty() { "lib.rs".to_owned() } else { format!("{above}/mod.rs") };
+        if !files.get(&above).is_some_and(|text| writes_out(&tokens(text), name)) {
+            problems.push(format!("{folder}: has no mod.rs, and {above} does not write it out"));
+        }
     }
+}
+
+/// Whether a file has a module of this name with its contents in braces.
+fn writes_out(tokens: &[Token], name: &str) -> bool {
+    tokens.windows(3).any(|three| three.iter().map(|token| token.text.as_str()).eq(["mod", name, "{"]))
 }
 
 /// No two types have one name.
@@ -253,7 +268,7 @@ fn resolve(
         "crate" | "kaf6" => (at, rest) = (String::new(), &rest[1..]),
         "self" => rest = &rest[1..],
         "super" => {}
-        child if modules.contains_key(&join(from, child)) => {}
+        child if is_module(&join(from, child), modules) => {}
         _ => return None,
     }
     while rest.first().is_some_and(|segment| segment == "super") {
@@ -261,9 +276,13 @@ fn resolve(
         rest = &rest[1..];
     }
     while let Some(inner) = rest.first().map(|segment| join(&at, segment))
-        && modules.contains_key(&inner)
+        && is_module(&inner, modules)
     {
         (at, rest) = (inner, &rest[1..]);
+    }
+    // A folder that has no file is written out in the one above.
+    while !modules.contains_key(&at) {
+        (at, rest) = (at.rsplit_once("::")?.0.to_owned(), &[]);
     }
     let front = modules.get(&at)?;
     let exported = rest.first().and_then(|name| {
@@ -273,6 +292,12 @@ fn resolve(
         Some(exported) if depth < 8 => resolve(&at, &exported.segments, modules, depth + 1).or(Some(at)),
         _ => Some(at),
     }
+}
+
+/// Whether a path leads to a file or to a folder of files.
+fn is_module(path: &str, modules: &BTreeMap<String, Module>) -> bool {
+    let within = join(path, "");
+    modules.contains_key(path) || modules.keys().any(|other| other.starts_with(&within))
 }
 
 /// Groups of modules that reach each other, by their names.
@@ -662,6 +687,50 @@ fn a_circle_is_found() {
 }
 
 #[test]
+fn a_circle_through_a_folder_without_a_file_is_found() {
+    let mods = "mod room { pub(crate) mod a; pub(crate) mod b; } mod c; pub use room::a::A;";
+    let tree = |a, b, c| {
+        problems_of(&[("plan/mod.rs", mods), ("plan/room/a.rs", a), ("plan/room/b.rs", b), ("plan/c.rs", c)])
+    };
+    assert_eq!(
+        tree("use super::b::B; pub struct A;", "pub struct B;", "use super::room::{a::A, b};"),
+        [""; 0]
+    );
+    let circle = ["a circle of modules: plan::room::a -> plan::room::b"];
+    assert_eq!(tree("use super::b::B; pub struct A;", "use crate::plan::room::a::A;", ""), circle);
+    assert_eq!(tree("use super::b::B; pub struct A;", "use crate::plan::A;", ""), circle);
+    let circle = ["a circle of modules: plan::c -> plan::room::a"];
+    assert_eq!(tree("use super::super::c;", "", "fn f() { super::room::a::f() }"), circle);
+    let whole = [
+        ("plan/mod.rs", "mod room { pub mod a; } fn f() { room::a::f() }"),
+        ("plan/room/a.rs", "use super::super::room;"),
+    ];
+    assert_eq!(problems_of(&whole), ["a circle of modules: plan -> plan::room::a"]);
+}
+
+#[test]
+fn an_import_of_a_higher_layer_from_a_folder_without_a_file_is_found() {
+    let files = [
+        ("plan/mod.rs", "mod room { mod a; }"),
+        ("plan/room/a.rs", "use crate::engine::run;"),
+        ("engine.rs", "pub fn run() {}"),
+    ];
+    assert_eq!(problems_of(&files), ["plan/room/a.rs: plan (layer 2) may not import engine (layer 5)"]);
+}
+
+#[test]
+fn a_folder_that_nobody_writes_out_is_found() {
+    let files = |text| [("plan/mod.rs", text), ("plan/room/a.rs", "")];
+    assert_eq!(problems_of(&files("mod room { mod a; }")), [""; 0]);
+    for text in ["", "mod room; mod rooms { mod a; }", "// mod room { mod a; }"] {
+        let problems = problems_of(&files(text));
+        assert_eq!(problems, ["plan/room: has no mod.rs, and plan/mod.rs does not write it out"], "{text}");
+    }
+    let top = problems_of(&[("lib.rs", "pub mod plan;"), ("plan/a.rs", "")]);
+    assert_eq!(top, ["plan: has no mod.rs, and lib.rs does not write it out"]);
+}
+
+#[test]
 fn a_module_without_a_layer_is_found() {
     let files = [("helpers.rs", "use crate::units::Rate;"), ("units.rs", "")];
     assert_eq!(
@@ -678,7 +747,8 @@ fn a_module_beside_its_folder_is_found() {
 
 #[test]
 fn a_folder_with_too_many_files_is_found() {
-    let names: Vec<String> = (0..15).map(|number| format!("plan/f{number}.rs")).collect();
+    let names = (0..14).map(|number| format!("plan/f{number}.rs"));
+    let names: Vec<String> = names.chain(["plan/mod.rs".to_owned()]).collect();
     let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert_eq!(problems_of(&files[1..]), [""; 0]);
     assert_eq!(problems_of(&files), ["plan: has 15 files, over 14"]);

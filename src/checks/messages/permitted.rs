@@ -1,7 +1,7 @@
 //! How many messages of a scenario may stay unacked, according to the `all_acked` checks of the file.
 
 use super::all_acked::allowed;
-use crate::checks::registry::targets_of;
+use crate::checks::targets_of;
 use crate::ledger::Account;
 use crate::plan::{CheckSettings, Plan};
 

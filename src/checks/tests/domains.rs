@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::loads::{Message, counted};
 use super::*;
 use crate::checks::anomalies_of;
+use crate::checks::check_of;
 use crate::checks::permitted;
-use crate::checks::registry::check_of;
 use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
 use crate::observe::{BrokerSeen, EarlyEnd, PartitionSeen, Retention, ScrapeSeen, SeriesSeen};
 use crate::plan::{AllowedShares, CheckKind, CountMetric};
@@ -106,7 +106,7 @@ fn found(counts: &[(Anomaly, u64)]) -> Observations {
 }
 
 #[test]
-fn the_registry_has_each_kind_under_its_name() {
+fn the_list_has_each_kind_under_its_name() {
     for ask in one_of_each() {
         let about = anomalies_of(ask.kind());
         let on_log = matches!(

@@ -10,6 +10,8 @@ mod rates;
 
 use loads::{Message, counted, counts};
 
+use super::case::CheckedScenario;
+use super::evaluate::evaluate_one;
 use super::{Answer, CheckAnswer, CheckResult, evaluate};
 use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};
@@ -417,11 +419,8 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
 
 fn judge_metadata(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answer {
     let (plan, seen) = (plan(&[]), world(10));
-    let case = super::CheckedScenario { plan: &plan, seen: &seen, index: 0, scenario };
-    super::evaluate_one(
-        &CheckSettings::MetadataStable { allow: allow.to_vec(), max_silence: ms(10_000) },
-        &case,
-    )
+    let case = CheckedScenario { plan: &plan, seen: &seen, index: 0, scenario };
+    evaluate_one(&CheckSettings::MetadataStable { allow: allow.to_vec(), max_silence: ms(10_000) }, &case)
 }
 
 fn change(aspect: Aspect) -> MetadataChange {
@@ -527,12 +526,9 @@ fn metadata_stable_lets_faults_silence_a_broker() {
     let (plan, mut seen) = (plan(&[]), world(10));
     let scenario = silent(&[(11_000, 34_000)], false);
     let judge = |seen: &Observations| {
-        let case = super::CheckedScenario { plan: &plan, seen, index: 0, scenario: &scenario };
-        super::evaluate_one(
-            &CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(10_000) },
-            &case,
-        )
-        .outcome()
+        let case = CheckedScenario { plan: &plan, seen, index: 0, scenario: &scenario };
+        evaluate_one(&CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(10_000) }, &case)
+            .outcome()
     };
     assert_eq!(judge(&seen), CheckAnswer::Fail);
     seen.faults[0].settled = Some(ms(24_000));

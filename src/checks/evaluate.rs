@@ -1,0 +1,107 @@
+//! Runs the checks of a plan on observations, after the run and, for checks with `abort`, during it.
+
+use std::time::Duration;
+
+use super::answer::{Answer, CheckAnswer, UnknownBecause};
+use super::case::CheckedScenario;
+use super::proof::{downgrade_if_unproven, unproven};
+use super::rates::{continuity, threshold};
+use super::{check_of, targets_of};
+use crate::observe::{Observations, ScenarioEnd};
+use crate::plan::{CheckPlan, CheckSettings, Plan};
+
+/// The answer of one check for one scenario.
+#[derive(Debug, Clone)]
+pub struct CheckResult {
+    pub check: CheckPlan,
+    /// The scenario that it ran against. `None` if the file has no scenario of a matching kind.
+    pub scenario: Option<String>,
+    pub answer: Answer,
+}
+
+/// Runs each check against each of its scenarios.
+pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
+    let mut results = Vec::new();
+    let unproven = unproven(plan, seen);
+    for check in &plan.checks {
+        let targets = targets_of(plan, check);
+        if targets.is_empty() {
+            let unknown = UnknownBecause::new(
+                "the file has no scenario that this check applies to",
+                "add one, or remove the check",
+            );
+            let answer = Answer::inconclusive("a scenario to check", "none", &unknown);
+            results.push(CheckResult { check: check.clone(), scenario: None, answer });
+        }
+        for index in targets {
+            let answer = seen.scenarios.get(index).map_or_else(
+                || {
+                    let unknown = UnknownBecause::new("the scenario did not run", "let the run finish");
+                    Answer::inconclusive(check_of(&check.ask).expected(), "nothing", &unknown)
+                },
+                |scenario| {
+                    let answer = evaluate_one(&check.ask, &CheckedScenario { plan, seen, index, scenario });
+                    downgrade_if_unproven(answer, plan, check_of(&check.ask).fault(), index, &unproven)
+                },
+            );
+            let scenario = Some(plan.scenarios[index].name.clone());
+            results.push(CheckResult { check: check.clone(), scenario, answer });
+        }
+    }
+    results
+}
+
+/// Runs one check against one scenario.
+pub(super) fn evaluate_one(ask: &CheckSettings, case: &CheckedScenario<'_>) -> Answer {
+    let check = check_of(ask);
+    let scenario = case.scenario;
+    let tried = check.answers_for_the_unreachable() && scenario.ended != ScenarioEnd::Skipped;
+    if scenario.ended.could_not_work()
+        && !tried
+        && let Some(unknown) = case.ended_early()
+    {
+        return Answer::inconclusive(check.expected(), "nothing", &unknown);
+    }
+    check.evaluate(case)
+}
+
+/// The time after a scenario's last ack or read during which another one was expected. `None` if nothing was.
+pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(Duration, Duration)> {
+    let scenario = seen.scenarios.get(index)?;
+    continuity::stall_at_end(&CheckedScenario { plan, seen, index, scenario })
+}
+
+/// The worst answer of each check by name, in the order of the checks.
+pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckAnswer)> {
+    let mut out: Vec<(&str, CheckAnswer)> = Vec::new();
+    for result in results {
+        let answer = result.answer.outcome();
+        match out.iter_mut().find(|(name, _)| *name == result.check.name) {
+            Some((_, outcome)) => *outcome = (*outcome).max(answer),
+            None => out.push((&result.check.name, answer)),
+        }
+    }
+    out
+}
+
+/// Evaluates the checks with `abort` on the observations up to now. The first one that fails ends the run.
+///
+/// `elapsed` is the time since the start of the run.
+pub fn to_abort(
+    plan: &Plan,
+    elapsed: Duration,
+    live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
+) -> Option<&CheckPlan> {
+    plan.checks.iter().find(|check| {
+        // A check on a fault's part of the run is evaluated after the run.
+        let CheckSettings::Threshold { expr, abort: true, delay, span: None } = &check.ask else {
+            return false;
+        };
+        elapsed >= *delay
+            && targets_of(plan, check).into_iter().any(|index| {
+                live(index).is_some_and(|counts| {
+                    threshold::fails_already(&plan.scenarios[index].work, &counts, expr)
+                })
+            })
+    })
+}
