@@ -80,6 +80,24 @@ impl<'a> Readings<'a> {
             .map_or(0, |counts| counts.count)
     }
 
+    /// States that an anomaly was not measured in some of its partitions. `None` if it was measured in all.
+    pub(crate) fn unmeasured_in(&self, anomaly: Anomaly) -> Option<UnknownBecause> {
+        let has =
+            |r: &&&JudgedReading| r.judgement.as_ref().is_some_and(|it| it.counts.contains_key(&anomaly));
+        let (measured, all) = (self.own.iter().filter(has).count(), self.own.len());
+        let advice = match anomaly {
+            Anomaly::Rewritten => "set `run.audit: true`",
+            _ => "see the notes of the run",
+        };
+        (measured < all).then(|| {
+            let name = anomaly.name();
+            UnknownBecause::new(
+                format!("this run measured `{name}` in only {measured} of {all} partitions"),
+                advice,
+            )
+        })
+    }
+
     /// Like [`Readings::count`], but 0 if nothing was measured.
     pub(crate) fn number(&self, anomaly: Anomaly) -> u64 {
         self.count(anomaly).unwrap_or_default().count

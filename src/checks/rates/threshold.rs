@@ -69,13 +69,17 @@ impl Threshold<'_> {
         let domain = readings
             .domain(case)
             .without(readings.no_audit_for(anomaly))
-            .without(undecided(counts, anomaly.name()));
+            .without(undecided(counts, anomaly.name()))
+            .without(readings.unmeasured_in(anomaly));
         if holds(self.expr, as_f64(count)) {
             return Answer::pass(text, count.to_string(), domain);
         }
         // More cases could still meet the condition. Unread messages are not a broken guarantee.
         if (self.expr.may_come_true(as_f64(count)) || anomaly == Anomaly::Unread)
-            && let Some(unknown) = readings.missing(case).or_else(|| readings.no_audit_for(anomaly))
+            && let Some(unknown) = readings
+                .missing(case)
+                .or_else(|| readings.no_audit_for(anomaly))
+                .or_else(|| readings.unmeasured_in(anomaly))
         {
             return Answer::inconclusive(text, count.to_string(), &unknown).covering(domain);
         }

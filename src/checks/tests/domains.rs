@@ -510,6 +510,34 @@ fn a_metric_without_samples_is_inconclusive() {
 }
 
 #[test]
+fn a_threshold_on_an_anomaly_needs_it_measured_in_each_partition() {
+    let mut seen = whole();
+    let second = JudgedReading { partition: 1, ..seen.readings[0].clone() };
+    seen.readings.push(second);
+    for (anomaly, advice) in
+        [(Anomaly::StaleEnd, "see the notes of the run"), (Anomaly::Rewritten, "set `run.audit: true`")]
+    {
+        let none = threshold(Metric::Anomaly(anomaly), Op::Equal, 0.0, None);
+        let some = threshold(Metric::Anomaly(anomaly), Op::Greater, 0.0, None);
+        assert_eq!(reader(&none, &seen).outcome(), CheckAnswer::Pass);
+        assert_eq!(reader(&some, &seen).outcome(), CheckAnswer::Fail);
+        let mut partly = seen.clone();
+        partly.readings[1].judgement.as_mut().unwrap().counts.remove(&anomaly);
+        let why = format!("this run measured `{}` in only 1 of 2 partitions; {advice}", anomaly.name());
+        for it in [&none, &some] {
+            let open = reader(it, &partly);
+            assert_eq!(
+                (open.outcome(), open.message()),
+                (CheckAnswer::Inconclusive, why.as_str()),
+                "{open:?}"
+            );
+        }
+        partly.readings[0].judgement = Some(judgement(&[(anomaly, 2)]));
+        assert_eq!(reader(&none, &partly).outcome(), CheckAnswer::Fail, "that of the other is enough");
+    }
+}
+
+#[test]
 fn no_message_of_an_answer_that_is_open_leaves_out_what_to_do() {
     let mut seen = whole();
     seen.cut = Some(EarlyEnd::Timeout);
