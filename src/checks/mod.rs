@@ -44,6 +44,7 @@ mod messages {
     pub(crate) mod no_corruption;
     pub(crate) mod no_duplicates;
     pub(crate) mod no_loss;
+    pub(crate) mod no_stale_end;
     pub(crate) mod offsets_monotonic;
     pub(crate) mod permitted;
     pub(crate) mod readings;
@@ -94,6 +95,7 @@ checks! {
     messages::no_corruption::NoCorruption,
     messages::in_order::InOrder { strict },
     messages::offsets_monotonic::OffsetsMonotonic,
+    messages::no_stale_end::NoStaleEnd,
     rates::threshold::Threshold { expr, span },
     rates::throughput_drops::ThroughputDrops { during, at_least },
     rates::recovers::Recovers { after, within, tolerance },

@@ -115,3 +115,26 @@ async fn a_stale_end_is_a_note() {
     done.did("end_at").is("pass").counts(&[("verified", 100)]);
     assert!(done.anomaly("stale_end") > 0, "{}", done.shown());
 }
+
+/// A run with the check `no_stale_end` and the threshold that says the same.
+async fn no_stale_end(partitions: u32, rules: impl IntoIterator<Item = Rule>) -> Done {
+    let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {READ}}}");
+    let checks = "{type: no_stale_end}, {type: threshold, scenario: read, expr: \"stale_end == 0\"}";
+    run(&with(partitions, &scenarios, checks, "audit: false"), rules).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_end_fails_the_check_for_it() {
+    let both = |done: &Done| ["no_stale_end", "threshold"].map(|name| done.check(name).to_owned());
+    let healthy = no_stale_end(2, []).await;
+    assert_eq!(both(healthy.is("pass").counts(&[("verified", 100)])), ["pass"; 2], "{}", healthy.shown());
+    let rule = Rule::new(ListOffsets, EndAt { offset: 40, hide: false }).phase(Phase::AfterMarker);
+    let stale = no_stale_end(1, [rule]).await;
+    stale.did("end_at").is("fail").counts(&[("verified", 100)]);
+    assert_eq!(both(&stale), ["fail"; 2], "{}", stale.shown());
+    // Nobody knows the end of one of two partitions.
+    let rule = Rule::new(ListOffsets, Error { code: 29, written: false }).phase(Phase::AfterMarker);
+    let unknown = no_stale_end(2, [rule.partition(1)]).await;
+    unknown.did("error").is("error").counts(&[("verified", 100)]);
+    assert_eq!(both(&unknown), ["inconclusive"; 2], "{}", unknown.shown());
+}

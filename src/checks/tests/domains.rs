@@ -46,6 +46,7 @@ fn one_of_each() -> Vec<CheckSettings> {
         recovers(1000, 0.1),
         CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(1000) },
         CheckSettings::Continuity { max_gap: ms(1000) },
+        CheckSettings::NoStaleEnd,
     ];
     all.extend(on_messages());
     all
@@ -113,6 +114,7 @@ fn the_list_has_each_kind_under_its_name() {
             ask,
             CheckSettings::UuidMatch
                 | CheckSettings::Continuity { .. }
+                | CheckSettings::NoStaleEnd
                 | CheckSettings::NoLoss
                 | CheckSettings::NoDuplicates { .. }
                 | CheckSettings::NoCorruption
@@ -511,9 +513,7 @@ fn a_metric_without_samples_is_inconclusive() {
 
 #[test]
 fn a_threshold_on_an_anomaly_needs_it_measured_in_each_partition() {
-    let mut seen = whole();
-    let second = JudgedReading { partition: 1, ..seen.readings[0].clone() };
-    seen.readings.push(second);
+    let seen = two_partitions();
     for (anomaly, advice) in
         [(Anomaly::StaleEnd, "see the notes of the run"), (Anomaly::Rewritten, "set `run.audit: true`")]
     {
@@ -534,6 +534,97 @@ fn a_threshold_on_an_anomaly_needs_it_measured_in_each_partition() {
         }
         partly.readings[0].judgement = Some(judgement(&[(anomaly, 2)]));
         assert_eq!(reader(&none, &partly).outcome(), CheckAnswer::Fail, "that of the other is enough");
+    }
+}
+
+/// Like [`whole`], with a second partition.
+fn two_partitions() -> Observations {
+    let mut seen = whole();
+    let second = JudgedReading { partition: 1, ..seen.readings[0].clone() };
+    seen.readings.push(second);
+    seen.partitions = [0, 1]
+        .map(|partition| PartitionSeen { partition, end_marker: Some(3000), ..PartitionSeen::default() })
+        .to_vec();
+    seen
+}
+
+#[test]
+fn no_stale_end_fails_for_each_end_at_or_below_an_acked_offset() {
+    let mut seen = two_partitions();
+    let good = reader(&CheckSettings::NoStaleEnd, &seen);
+    assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "0 stale ends"), "{good:?}");
+    assert_eq!(good.covers(), "the end of 2 partitions, requested after an ack");
+    seen.readings[1].judgement = Some(judgement(&[(Anomaly::StaleEnd, 3)]));
+    let stale = reader(&CheckSettings::NoStaleEnd, &seen);
+    assert_eq!((stale.outcome(), stale.actual()), (CheckAnswer::Fail, "1 stale end"), "{stale:?}");
+    assert_eq!(stale.message(), "3 acked offsets at or above the end that the broker reported later");
+    // Evidence is enough, even if not everything was observed.
+    seen.readings[0].judgement.as_mut().unwrap().counts.remove(&Anomaly::StaleEnd);
+    seen.readings[0].complete = false;
+    let stale = reader(&CheckSettings::NoStaleEnd, &seen);
+    assert_eq!((stale.outcome(), stale.actual()), (CheckAnswer::Fail, "1 stale end"), "{stale:?}");
+    assert_eq!(stale.covers(), "the end of 1 of 2 partitions, requested after an ack");
+}
+
+#[test]
+fn no_stale_end_says_why_an_end_is_unknown() {
+    let seen = two_partitions();
+    let open = |change: &dyn Fn(&mut Observations), which: &[usize]| {
+        let mut seen = seen.clone();
+        for partition in which {
+            seen.readings[*partition].judgement.as_mut().unwrap().counts.remove(&Anomaly::StaleEnd);
+        }
+        change(&mut seen);
+        let answer = reader(&CheckSettings::NoStaleEnd, &seen);
+        assert_eq!(answer.outcome(), CheckAnswer::Inconclusive, "{answer:?}");
+        (answer.actual().to_owned(), answer.message().to_owned())
+    };
+    let one = |change: &dyn Fn(&mut Observations)| open(change, &[1]).1;
+    assert_eq!(
+        one(&|_| {}),
+        "the broker did not report the end of partition 1, or the topic was recreated; see the notes of the run"
+    );
+    assert_eq!(open(&|_| {}, &[0, 1]).0, "not measured");
+    assert_eq!(
+        one(&|seen| seen.partitions[1].end_marker = None),
+        "partition 1 has no end marker; see the notes of the run"
+    );
+    assert_eq!(
+        one(&|seen| seen.readings[1].resets = 1),
+        "the log of partition 1 was truncated or recreated during the run; see the notes of the run"
+    );
+    assert_eq!(
+        one(&|seen| seen.readings[1].reached_end_marker = false),
+        "`read` did not reach the end marker of partition 1; increase `timeout` of `read`"
+    );
+    assert_eq!(
+        one(&|seen| seen.cut = Some(EarlyEnd::Timeout)),
+        "the run ended before kaf6 requested the end of partition 1; increase `run.timeout`"
+    );
+    let late = one(&|seen| seen.readings[1].complete = false);
+    assert!(late.starts_with("`read` did not read all expected messages"), "{late}");
+    // Without a ledger, there is nothing to compare the end with.
+    let (actual, why) = open(&|seen| seen.readings.clear(), &[]);
+    assert_eq!(
+        (actual.as_str(), why.starts_with("`read` read no partition; ")),
+        ("not measured", true),
+        "{why}"
+    );
+}
+
+#[test]
+fn no_stale_end_and_the_threshold_agree() {
+    let zero = threshold(Metric::Anomaly(Anomaly::StaleEnd), Op::Equal, 0.0, None);
+    for counts in [[Some(0), Some(0)], [Some(0), Some(2)], [Some(0), None], [None, Some(2)], [None, None]] {
+        let mut seen = two_partitions();
+        for (reading, count) in seen.readings.iter_mut().zip(counts) {
+            reading.judgement = Some(judgement(&[(Anomaly::StaleEnd, count.unwrap_or(0))]));
+            if count.is_none() {
+                reading.judgement.as_mut().unwrap().counts.remove(&Anomaly::StaleEnd);
+            }
+        }
+        let [check, threshold] = [&CheckSettings::NoStaleEnd, &zero].map(|it| reader(it, &seen).outcome());
+        assert_eq!(check, threshold, "{counts:?}");
     }
 }
 
@@ -758,7 +849,7 @@ proptest! {
             let observed = match &it {
                 CheckSettings::AllAcked { .. } => !unacked,
                 CheckSettings::NoLoss | CheckSettings::NoCorruption => read_all && audited && !partitions.is_empty(),
-                CheckSettings::NoDuplicates { .. } | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic => {
+                CheckSettings::NoDuplicates { .. } | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic | CheckSettings::NoStaleEnd => {
                     read_all && !partitions.is_empty()
                 }
                 CheckSettings::CountEquals { .. } | CheckSettings::Continuity { .. } | CheckSettings::Threshold { .. } => {
@@ -770,7 +861,7 @@ proptest! {
                 prop_assert!(answer.outcome() != CheckAnswer::Pass, "{kind} passes: {answer:?}");
             }
             let healthy = !bad && matches!(it, CheckSettings::AllAcked { .. } | CheckSettings::NoLoss | CheckSettings::NoDuplicates { .. }
-                | CheckSettings::NoCorruption | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic);
+                | CheckSettings::NoCorruption | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic | CheckSettings::NoStaleEnd);
             if healthy {
                 prop_assert!(answer.outcome() != CheckAnswer::Fail, "{kind} fails: {answer:?}");
             }

@@ -109,6 +109,8 @@ checks! {
     }
     /// The offsets that a reader receives only increase.
     OffsetsMonotonic = "offsets_monotonic" {}
+    /// No partition has a reported end at or below an acked offset. Never added automatically.
+    NoStaleEnd = "no_stale_end" {}
     /// A metric meets a condition.
     Threshold = "threshold" {
         /// The condition, such as `p95 < 200ms`, `error_rate <= 1%` or `rate >= 1k/s`.

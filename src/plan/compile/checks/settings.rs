@@ -77,6 +77,8 @@ check_settings! {
     },
     /// The offsets that a reader receives only increase.
     OffsetsMonotonic,
+    /// No partition has a reported end at or below an acked offset.
+    NoStaleEnd,
     /// A metric meets a condition.
     Threshold {
         /// The condition.
@@ -182,6 +184,7 @@ impl CheckSettings {
             Check::NoCorruption(_) => Self::NoCorruption,
             Check::InOrder(it) => Self::InOrder { strict: it.strict.unwrap_or(false) },
             Check::OffsetsMonotonic(_) => Self::OffsetsMonotonic,
+            Check::NoStaleEnd(_) => Self::NoStaleEnd,
             Check::Threshold(it) => threshold(cx, pointer, it)?,
             Check::ThroughputDrops(it) => {
                 let at = below(pointer, "at_least");
@@ -233,7 +236,8 @@ impl CheckSettings {
             | Self::NoDuplicates { .. }
             | Self::NoCorruption
             | Self::InOrder { .. }
-            | Self::OffsetsMonotonic => matches!(kind, ScenarioKind::Consume),
+            | Self::OffsetsMonotonic
+            | Self::NoStaleEnd => matches!(kind, ScenarioKind::Consume),
             Self::ThroughputDrops { .. } | Self::Recovers { .. } | Self::Continuity { .. } => sends || reads,
             Self::MetadataStable { .. } => matches!(kind, ScenarioKind::Watch),
             Self::Threshold { expr, .. } => match expr.metric {
@@ -255,7 +259,8 @@ impl CheckSettings {
             Self::NoDuplicates { .. }
             | Self::NoCorruption
             | Self::InOrder { .. }
-            | Self::OffsetsMonotonic => &[Requirement::Ledger],
+            | Self::OffsetsMonotonic
+            | Self::NoStaleEnd => &[Requirement::Ledger],
             Self::Threshold { expr, .. } => match expr.metric {
                 Metric::Anomaly(_) => &[Requirement::Ledger],
                 _ => &[],
@@ -350,7 +355,8 @@ impl CheckSettings {
             | Self::RoundtripOk
             | Self::NoLoss
             | Self::NoCorruption
-            | Self::OffsetsMonotonic => None,
+            | Self::OffsetsMonotonic
+            | Self::NoStaleEnd => None,
         }
     }
 }
