@@ -175,7 +175,7 @@ fn consumer(
         let hint = Some("remove the check; the other checks still apply".to_owned());
         let message = format!(
             "`{kind}` cannot check the messages of `{producer}`, because \
-        brokers do not confirm them (acks 0)"
+        brokers do not confirm them (`acks: 0`)"
         );
         cx.at(pointer, message, hint);
     }

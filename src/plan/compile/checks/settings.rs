@@ -9,7 +9,7 @@ use crate::plan::{Aspect, CheckKind, CountMetric, Metric, ScenarioKind, Threshol
 use crate::scenario::format::check::{Check, Threshold};
 use crate::scenario::format::{Written, expr};
 use crate::scenario::source::node::below;
-use crate::units::{Duration, Share};
+use crate::units::{Duration, Share, thousands};
 
 /// Defines [`CheckSettings`]. Each variant has the name of its [`CheckKind`].
 macro_rules! check_settings {
@@ -190,7 +190,7 @@ impl CheckSettings {
                 let at = below(pointer, "at_least");
                 let at_least: Share = cx.quantity(&at, Some(&it.at_least))?;
                 if at_least.get() == 0.0 {
-                    cx.at(&at, "this must be above 0", None);
+                    cx.at(&at, format!("invalid share `{at_least}`: expected more than 0%"), None);
                 }
                 Self::ThroughputDrops { during: it.during.clone(), at_least: at_least.get() }
             }
@@ -308,8 +308,12 @@ impl CheckSettings {
         let time = |length: std::time::Duration| Duration::from(length).to_string();
         let count = |metric: Option<CountMetric>| metric.unwrap_or(default_count).name();
         match self {
-            Self::CountEquals { expected, metric } => Some(format!("{} = {expected}", count(*metric))),
-            Self::CountAtLeast { expected, metric } => Some(format!("{} >= {expected}", count(*metric))),
+            Self::CountEquals { expected, metric } => {
+                Some(format!("{} = {}", count(*metric), thousands(*expected)))
+            }
+            Self::CountAtLeast { expected, metric } => {
+                Some(format!("{} >= {}", count(*metric), thousands(*expected)))
+            }
             Self::NoDuplicates { strict } | Self::InOrder { strict } => strict.then(|| "strict".to_owned()),
             Self::Threshold { expr, abort, delay, span } => {
                 let mut text = expr.text.clone();
@@ -384,8 +388,8 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, fields: &Threshold) -> Option<
     }
     let (field, span) = match (&fields.during, &fields.after) {
         (Some(_), Some(_)) => {
-            let hint = Some("use two checks for both".to_owned());
-            cx.at_key(&below(pointer, "after"), "`during` and `after` exclude each other", hint);
+            let hint = Some("use two checks".to_owned());
+            cx.at_key(&below(pointer, "after"), "`during` and `after` cannot be combined", hint);
             return None;
         }
         (Some(fault), None) => ("during", Some(FaultPart::During(fault.clone()))),
@@ -394,7 +398,8 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, fields: &Threshold) -> Option<
     };
     if span.is_some() && abort {
         let hint = Some("remove one of the two".to_owned());
-        let message = format!("`abort` checks the run so far, but `{field}` only a part of the run");
+        let message =
+            format!("`abort` evaluates the run so far, but `{field}` limits the check to a part of the run");
         cx.at_key(&below(pointer, "abort"), message, hint);
     }
     let expr = match expr::threshold(&fields.expr) {
