@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, CheckAnswer, UnknownBecause};
 use crate::observe::{FaultSeen, Observations};
-use crate::plan::{FaultPlan, Plan, Work};
+use crate::plan::{FaultPlan, Plan};
 
 /// A fault of the file that is not proven to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +79,9 @@ pub(super) fn downgrade_if_unproven(
 /// after it.
 fn rests_on(plan: &Plan, named: Option<&str>, index: usize, fault: &str) -> bool {
     let scenario = &plan.scenarios[index];
-    let only_asks = matches!(scenario.work, Work::Connect(_) | Work::Metrics(_));
-    !only_asks || named == Some(fault) || starts_after(plan, scenario.start.after.as_deref(), fault)
+    !scenario.work.kind().attempts()
+        || named == Some(fault)
+        || starts_after(plan, scenario.start.after.as_deref(), fault)
 }
 
 /// Whether `after` is the fault, directly or indirectly.

@@ -321,10 +321,8 @@ pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
     match s.scenario_kind() {
         Some(ScenarioKind::Consume) => s.received,
         Some(ScenarioKind::Produce) => s.acked.or(s.sent),
-        // These scenarios make attempts, and each failed attempt is an error.
-        Some(ScenarioKind::Connect | ScenarioKind::Metrics) => {
-            s.sent.map(|attempts| attempts.saturating_sub(s.errors))
-        }
+        // Each failed attempt is an error.
+        Some(kind) if kind.attempts() => s.sent.map(|attempts| attempts.saturating_sub(s.errors)),
         _ => s.received.or(s.acked).or(s.sent),
     }
 }

@@ -26,9 +26,7 @@ impl CheckDescription for Continuity<'_> {
 
 impl Check for Continuity<'_> {
     fn targets(&self, plan: &Plan) -> Vec<usize> {
-        let own = targets::of(plan, |work| {
-            matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_))
-        });
+        let own = targets::of(plan, Work::has_messages);
         own.into_iter().filter(|index| !targets::is_added(plan, *index)).collect()
     }
 

@@ -61,12 +61,10 @@ impl CheckedScenario<'_> {
     pub(crate) fn all_idle_during_a_fault(&self) -> Option<UnknownBecause> {
         let idle = |fault: &str| {
             let mut others = self.seen.scenarios.iter().enumerate();
-            let loads =
-                |work: &Work| matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
             let mut any_busy = |felt| {
                 others.any(|(index, scenario)| {
                     let case = CheckedScenario { index, scenario, ..*self };
-                    loads(case.work()) && case.is_busy(felt)
+                    case.work().has_messages() && case.is_busy(felt)
                 })
             };
             self.felt(fault).is_some_and(|felt| !any_busy(felt))

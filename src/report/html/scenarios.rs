@@ -94,11 +94,7 @@ fn kind(s: &ScenarioSummary) -> String {
 
 fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
     let mut facts: Vec<(&'static str, String)> = Vec::new();
-    let sent = match s.scenario_kind() {
-        Some(ScenarioKind::Connect) => "Attempts",
-        Some(ScenarioKind::Metrics) => "Requests",
-        _ => "Sent",
-    };
+    let sent = s.scenario_kind().map_or("Sent", ScenarioKind::sent_label);
     for (label, value, when_zero) in [
         (sent, s.sent, true),
         ("Acknowledged", s.acked, true),

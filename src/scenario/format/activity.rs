@@ -64,6 +64,15 @@ impl ScenarioKind {
         matches!(self, Self::Connect | Self::Metrics)
     }
 
+    /// The label of what it sends, in reports.
+    pub const fn sent_label(self) -> &'static str {
+        match self {
+            Self::Connect => "Attempts",
+            Self::Metrics => "Requests",
+            Self::Produce | Self::Consume | Self::Roundtrip | Self::Watch => "Sent",
+        }
+    }
+
     pub const fn needs_kafka(self) -> bool {
         !matches!(self, Self::Metrics)
     }
