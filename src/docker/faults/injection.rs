@@ -1,4 +1,4 @@
-//! What each kind of fault gets: the cluster, the fault, and word that the run ends.
+//! The input of each kind of fault: the cluster, the fault, and a token that is canceled when the run ends.
 
 use std::sync::Arc;
 

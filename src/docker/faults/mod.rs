@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use injection::Injection;
 use power::Power;
 
-/// Injects a fault, lets it last, heals it, and waits until what it touched is ready again.
+/// Injects a fault, keeps it for its length, heals it, and waits until its containers are ready again.
 pub(super) async fn inject(
     shared: &Arc<ClusterState>,
     fault: &FaultPlan,
@@ -58,7 +58,7 @@ pub(super) async fn inject(
     }
 }
 
-/// Heals whatever faults left; returns sentences about what could not be healed.
+/// Heals everything that faults left behind. Returns a sentence for each error.
 pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken) -> Vec<String> {
     for relay in lock(&shared.relays).values() {
         relay.free();
@@ -76,7 +76,7 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken)
     });
     let healed = ill.map(|unit| heal_one(shared, unit));
     problems.extend(futures_util::future::join_all(healed).await.into_iter().flatten());
-    // Containers of faults that were cut short: they run, but nobody has waited for them.
+    // Containers of faults that ended early run, but may not be ready yet.
     let late =
         shared.units.values().filter(|unit| unit.wanted() == DesiredState::Running && unit.state().unready);
     let waits = late.map(|unit| async move {
@@ -88,7 +88,7 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken)
     problems
 }
 
-/// Heals one container; a sentence where it could not be.
+/// Heals one container. Returns a sentence if it fails.
 async fn heal_one(shared: &ClusterState, unit: &Replica) -> Option<String> {
     let healed = match unit.wanted() {
         DesiredState::Paused => pause::go_on(shared, unit).await,
@@ -97,12 +97,12 @@ async fn heal_one(shared: &ClusterState, unit: &Replica) -> Option<String> {
     healed.err().map(|reason| format!("could not restore {}: {reason}", unit.title()))
 }
 
-/// How long a container may take to become ready.
+/// Maximum time until a container is ready.
 fn patience(shared: &ClusterState, unit: &Replica) -> Duration {
     shared.plan.service(&unit.service).map_or(Duration::from_secs(10), |service| service.ready_timeout)
 }
 
-/// Heals attached containers only: the others are about to be removed.
+/// Heals only attached containers, because kaf6 removes the others next.
 pub(super) async fn heal_attached(shared: &ClusterState) -> Vec<String> {
     let ill = shared.units.values().filter(|unit| {
         unit.attached

@@ -63,14 +63,14 @@ pub(super) async fn pause(
 /// A container that this fault pauses.
 struct Pausing<'a> {
     unit: &'a Arc<Replica>,
-    /// The number of this fault's word that it is to be paused.
+    /// The number of this fault's change of its desired state.
     turn: Option<u64>,
     /// Its state after freezing, or why it is not paused.
     frozen: Result<Frozen, String>,
 }
 
 impl Pausing<'_> {
-    /// No other fault had a word since.
+    /// Whether no other fault changed its desired state since.
     fn is_ours(&self) -> bool {
         self.turn == Some(self.unit.state().turns)
     }
@@ -99,7 +99,7 @@ async fn freeze<'a>(shared: &ClusterState, unit: &'a Arc<Replica>) -> Pausing<'a
     Pausing { unit, turn, frozen }
 }
 
-/// Checks whether it is still frozen. If Docker does not answer, it is asked again later.
+/// Checks whether it is still frozen. If Docker does not answer, kaf6 checks again later.
 async fn look(shared: &ClusterState, it: &mut Pausing<'_>) {
     let Ok(frozen) = &it.frozen else { return };
     let how = if it.is_ours() {

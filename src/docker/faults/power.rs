@@ -25,9 +25,9 @@ pub(super) struct Power<'a> {
     pub signal: &'a str,
     /// The image to start them again from, if not their own.
     pub image: Option<&'a str>,
-    /// How long they stay down; none: until something starts them.
+    /// How long they stay down. `None`: until a fault starts them.
     pub lasts: Option<Duration>,
-    /// For a `restart`: they count as running meanwhile.
+    /// True for a `restart`: its containers count as running while they are down.
     pub restarts: bool,
 }
 
@@ -41,7 +41,7 @@ impl Power<'_> {
 /// A container that was ended.
 struct Down {
     unit: Arc<Replica>,
-    /// How that went, or why it did not end.
+    /// How it ended, or why it did not.
     ended: Result<ContainerEnd, String>,
 }
 
@@ -49,18 +49,18 @@ struct Down {
 struct ContainerEnd {
     before: Now,
     words: String,
-    /// The number of this fault's word that it is to be down.
+    /// The number of this fault's change of its desired state.
     turn: u64,
     at: Instant,
 }
 
 impl Down {
-    /// It is down by this fault, and no other one had a word since.
+    /// Whether this fault ended it, and no other fault changed its desired state since.
     fn is_ours(&self) -> bool {
         self.ended.as_ref().is_ok_and(|ended| self.unit.state().turns == ended.turn)
     }
 
-    /// That another fault had, since this one began.
+    /// States which other fault changed it since this one began.
     fn taken_over(&self, began: Instant) -> String {
         let state = self.unit.state();
         if let Some((at, name)) = state.started_by.iter().find(|(at, _)| *at >= began) {
@@ -73,7 +73,7 @@ impl Down {
 }
 
 impl Down {
-    /// What came of ending it, where nothing is to follow.
+    /// The proof of a fault that only ends it.
     fn shown(self) -> ContainerProof {
         let effective = self.ended.is_ok();
         let words = self.ended.map_or_else(|words| words, |ended| ended.words);
@@ -122,7 +122,7 @@ pub(super) async fn off(
         if down.ended.is_err() {
             return Ok(());
         }
-        // If another fault changed it meanwhile, that state is kept.
+        // If another fault has changed it since, keep that state.
         if !down.is_ours() {
             return Err(down.taken_over(began));
         }
@@ -255,7 +255,7 @@ pub(super) async fn start(shared: &ClusterState, unit: &Replica, image: Option<&
     Ok(())
 }
 
-/// Whether a container runs since another time than before, and how that is said.
+/// Whether the start time of a container has changed, with the text for the proof.
 async fn started_again(shared: &ClusterState, unit: &Replica, before: Option<&Now>) -> (bool, String) {
     let now = match unit.id() {
         Some(id) => container::inspect(&shared.daemon, &id).await.ok().flatten(),
@@ -269,7 +269,7 @@ async fn started_again(shared: &ClusterState, unit: &Replica, before: Option<&No
     (true, format!("new start time {}", to_the_millisecond(&now.started_at)))
 }
 
-/// A time of Docker's with three digits of its second.
+/// A timestamp of Docker, in milliseconds.
 fn to_the_millisecond(time: &str) -> String {
     match time.split_once('.') {
         Some((seconds, rest)) => {
@@ -280,7 +280,7 @@ fn to_the_millisecond(time: &str) -> String {
     }
 }
 
-/// Waits until a container is ready, and says after how long.
+/// Waits until a container is ready. Returns a text with the time that it took.
 pub(super) async fn readiness(
     shared: &ClusterState,
     unit: &Replica,

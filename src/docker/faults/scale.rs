@@ -20,15 +20,15 @@ use crate::plan::ServicePlan;
 use crate::plan::defaults::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
-/// What became of replicas, in words.
+/// Texts for the proof about each replica that joined or left.
 #[derive(Default)]
 pub(super) struct Brought {
     pub done: Vec<String>,
-    /// What did not.
+    /// Replicas that could not join or leave.
     pub failed: Vec<String>,
 }
 
-/// Scales a service to this number of replicas; and back after the fault's length, if it has one.
+/// Scales a service to this number of replicas. If the fault has a length, scales it back afterwards.
 pub(super) async fn scale(
     Injection { shared, fault, cancel }: Injection<'_>,
     name: &str,
@@ -53,7 +53,7 @@ pub(super) async fn scale(
             break None;
         }
         if there(shared, name) != made {
-            // If another fault changed it meanwhile, that state is kept.
+            // If another fault has changed it since, keep that state.
             brought.failed.push(format!(
                 "did not stay at this scale: another fault changed it to {} replicas after {}",
                 there(shared, name),
@@ -74,7 +74,7 @@ pub(super) async fn scale(
     FaultOutcome { began, ended, effect: Some((from, Some(until))), holds: Vec::new(), effective, proof }
 }
 
-/// How many replicas of a service there are to be.
+/// The desired number of replicas of a service.
 fn there(shared: &ClusterState, name: &str) -> u32 {
     let there = shared.of_service(name).filter(|unit| unit.wanted() != DesiredState::Away).count();
     u32::try_from(there).unwrap_or(u32::MAX)
@@ -85,7 +85,7 @@ fn words(from: u32, to: u32, brought: &Brought) -> String {
     format!("{from} -> {to} replicas: {}", all.join("; "))
 }
 
-/// Starts what is missing of so many replicas, and removes what is too many.
+/// Starts or removes replicas until the service has `to` of them.
 pub(super) async fn bring(
     shared: &ClusterState,
     service: &ServicePlan,
@@ -139,7 +139,7 @@ async fn join(
     (Arc::clone(unit), work.await)
 }
 
-/// Stops and removes one replica. Its volumes stay, in case it comes back.
+/// Stops and removes one replica. Keeps its volumes, because it may join again.
 async fn leave(shared: &ClusterState, unit: &Replica) -> Result<String, String> {
     let Some(id) = unit.id() else { return Ok("did not exist".to_owned()) };
     unit.want(DesiredState::Away);

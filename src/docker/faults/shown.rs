@@ -1,6 +1,6 @@
 //! The texts about a fault's effect, and the check whether a container can be faulted.
 //!
-//! Shared by all kinds of faults.
+//! All kinds of faults use them.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) fn over(began: Instant, (effective, proof): (bool, String)) -> FaultO
     FaultOutcome { began, ended: Some(Instant::now()), effect: None, holds: Vec::new(), effective, proof }
 }
 
-/// That no container of a target is there.
+/// A fault without effect, because its target has no container.
 pub(super) fn no_container(fault: &FaultPlan) -> FaultOutcome {
     nothing(format!("there was no container of {}", fault.action.target()))
 }
@@ -37,13 +37,13 @@ pub(super) fn no_container(fault: &FaultPlan) -> FaultOutcome {
 /// The effect of a fault on one container, with its proof.
 pub(super) struct ContainerProof {
     pub unit: Arc<Replica>,
-    /// It was shown to have worked.
+    /// True if the effect is proven.
     pub effective: bool,
-    /// How, or why not.
+    /// The proof, or why there is none.
     pub words: String,
 }
 
-/// All of them as one proof; with names where there are several.
+/// Combines the proofs of all containers. If there are several, each has the name of its container.
 pub(super) fn proof(all: &[ContainerProof]) -> (bool, String) {
     let several = all.len() > 1;
     let words = all.iter().map(|shown| {
@@ -52,7 +52,7 @@ pub(super) fn proof(all: &[ContainerProof]) -> (bool, String) {
     (!all.is_empty() && all.iter().all(|shown| shown.effective), words.collect::<Vec<_>>().join("; "))
 }
 
-/// The proof of a fault with a length: it has no effect if the end of the run cut it short.
+/// The proof of a fault with a length: it has no effect if it ended early with the run.
 pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<String>) -> (bool, String) {
     match cut_short {
         Some(short) => (false, format!("{words}; {short}")),
@@ -60,14 +60,14 @@ pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<Stri
     }
 }
 
-/// Waits for the fault's length; returns a sentence if the run ended first.
+/// Waits for the fault's length. Returns a sentence if the run ended first.
 pub(super) async fn last(began: Instant, length: Duration, cancel: &CancellationToken) -> Option<String> {
     let whole = cancel::sleep(cancel, length.saturating_sub(began.elapsed())).await;
     (!whole).then(|| cut_short(began, length))
 }
 
-/// Lets a fault last until the next look at whether something else undid it. Breaks when it has lasted for its length, or with
-/// a sentence where the run ended first.
+/// Waits until the next check whether something else undid the fault. Breaks when its length has passed, or
+/// with a sentence if the run ended first.
 pub(super) async fn last_until_look(
     began: Instant,
     length: Duration,
@@ -88,7 +88,7 @@ fn cut_short(began: Instant, length: Duration) -> String {
     format!("ended early with the run, after {} of {}", time(lasted), time(length))
 }
 
-/// What a fault still holds of its containers: those that are to be what it made of them.
+/// The containers whose desired state is still the fault's.
 pub(super) fn held<'a>(
     units: impl IntoIterator<Item = &'a Arc<Replica>>,
     made: DesiredState,
@@ -97,12 +97,12 @@ pub(super) fn held<'a>(
     held.map(|unit| (unit.service.clone(), unit.replica)).collect()
 }
 
-/// What is left of a fault's time, from the start of a wait.
+/// The rest of a fault's timeout.
 pub(super) fn left(fault: &FaultPlan, began: Instant) -> Duration {
     fault.timeout.saturating_sub(began.elapsed())
 }
 
-/// Checks that a container can be stopped or paused: it runs, and would still exist afterwards.
+/// Checks that a container can be stopped or paused: it runs, and will still exist afterwards.
 pub(super) async fn fit(shared: &ClusterState, unit: &Replica, heal: &str) -> Result<(String, Now), String> {
     let id = unit.id().ok_or("it has no container")?;
     let now = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;
@@ -124,7 +124,7 @@ pub(super) async fn fit(shared: &ClusterState, unit: &Replica, heal: &str) -> Re
     Ok((id, now))
 }
 
-/// A length of time as a proof says it.
+/// A duration as in proofs.
 pub(super) fn time(duration: Duration) -> String {
     if duration < Duration::from_secs(10) {
         format!("{} ms", duration.as_millis())

@@ -1,6 +1,6 @@
 //! `throttle`: slows down a link between two services with kaf6's relay.
 //!
-//! Its proof: the traffic through the relay meanwhile, and its delays.
+//! Its proof: the traffic through the relay during the fault, and its delays.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::units::thousands;
 
 /// With fewer fully delayed pieces, nothing is proven: they may be a coincidence.
 const LEAST_PIECES: u64 = 3;
-/// A bandwidth limit that held bytes back for less than this in all had no effect ...
+/// A bandwidth limit that delayed bytes for less than this in total had no effect ...
 const LEAST_HELD: Duration = Duration::from_millis(100);
 /// ... and neither had one that did so for less than this fraction of the fault.
 const HELD_PART: u32 = 10;
-/// The bandwidth may be exceeded by the bytes of this time.
+/// The traffic may exceed the bandwidth by the bytes of this time.
 const BURST: Duration = Duration::from_millis(100);
 
 /// Slows down a link for the fault's length.
@@ -44,7 +44,7 @@ pub(super) async fn throttle(
     FaultOutcome { began, ended: Some(ended), effect: None, holds: Vec::new(), effective, proof }
 }
 
-/// Evaluates the traffic of a link that was slowed down for this time, and whether it proves the effect.
+/// Evaluates the traffic of a slow link during this time, and whether it proves the effect.
 fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
     let Passed { connections, refused, out, back, pieces, limited, .. } = passed;
     if out == 0 && back == 0 && pieces == 0 && limited.iter().all(|limited| limited.held.is_zero()) {
@@ -83,11 +83,11 @@ fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
     (effective, proof)
 }
 
-/// `; 104 of 106 pieces delayed, 103 of them in full, by 201.0 ms on average (200 ms asked for)`
+/// `; 104 of 106 pieces delayed, 103 of them in full, by 201.0 ms on average (200 ms configured)`
 fn delay_in_words(slow: Shaping, passed: Passed) -> (bool, String) {
     let Passed { pieces, slowed, delayed, .. } = passed;
     let mut words = format!("; {slowed} of {pieces} pieces delayed");
-    // The others were in the queue at its end, which released them.
+    // The others were in the queue when the fault ended, and were sent at once.
     if delayed < slowed {
         words.push_str(&format!(", {delayed} of them in full"));
     }
@@ -108,24 +108,24 @@ fn delay_in_words(slow: Shaping, passed: Passed) -> (bool, String) {
     (false, format!("{words}: {why}"))
 }
 
-/// `held back 7.4 s of 10.0 s, 972.80 KiB/s through`
+/// `held back 7.4 s of 10.0 s, 972.80 KiB/s passed`
 fn limit_in_words(limited: &Limited, length: Duration) -> String {
     let rate = as_f64(limited.through) / length.as_secs_f64();
     let (held, length) = (limited.held.as_secs_f64(), length.as_secs_f64());
     format!("held back {held:.1} s of {length:.1} s, {} passed", per_second(rate))
 }
 
-/// Whether traffic was held back for a large part of the fault, and not only for a moment.
+/// Whether the limit delayed traffic during a large part of the fault.
 fn is_limited(limited: &Limited, length: Duration) -> bool {
     limited.held >= LEAST_HELD.max(length / HELD_PART)
 }
 
-/// Whether more passed than the bandwidth and a small burst.
+/// Whether the traffic exceeds the bandwidth by more than a small burst.
 fn exceeds(limited: &Limited, bandwidth: u64, length: Duration) -> bool {
     as_f64(limited.through) > as_f64(bandwidth) * (length + BURST).as_secs_f64()
 }
 
-/// Bytes a second, in the units in which files ask for them.
+/// Bytes per second, in the units of scenario files.
 fn per_second(bytes: f64) -> String {
     const KIB: f64 = 1024.0;
     if bytes >= KIB * KIB * KIB {

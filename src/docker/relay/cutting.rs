@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use super::super::lock::lock;
 use super::shaping::Direction;
 
-/// How a link is cut.
+/// The kinds of cuts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkCut {
-    /// Bytes vanish, and connections stay open.
+    /// The relay discards bytes, and connections stay open.
     Blackhole {
-        /// Bytes to the target vanish, and so do new connections: they are accepted, but never reach it.
+        /// Discards bytes to the target. New connections are accepted, but never reach it.
         out: bool,
-        /// Bytes from the target vanish.
+        /// Discards bytes from the target.
         back: bool,
     },
     /// Connections are reset, and new ones are refused.
@@ -26,7 +26,7 @@ pub(crate) enum LinkCut {
     Refuse,
 }
 
-/// A cut with what it did so far.
+/// A cut with its effect so far.
 #[derive(Debug)]
 pub(crate) struct ActiveCut {
     how: LinkCut,
@@ -37,25 +37,25 @@ pub(crate) struct ActiveCut {
     ends: AtomicU64,
 }
 
-/// What a cut did.
+/// The effect of a cut.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CutEffect {
     /// Open connections that were reset.
     pub reset: u64,
     /// New connections that were refused.
     pub refused: u64,
-    /// Bytes that vanished, to the target and back.
+    /// Discarded bytes, to the target and back.
     pub discarded: [u64; 2],
     /// Connections that lost bytes.
     pub torn: u64,
-    /// Ends of connections that did not pass.
+    /// Ends of connections that the relay did not forward.
     pub ends: u64,
 }
 
 /// The cuts of a link.
 #[derive(Default)]
 pub(crate) struct Cuts {
-    /// All that have begun; the last one applies.
+    /// All active cuts. The last one applies.
     begun: Mutex<Vec<Arc<ActiveCut>>>,
     state: watch::Sender<CutState>,
 }
@@ -79,7 +79,7 @@ pub(crate) struct CutWatch {
     torn_by: Mutex<Option<Arc<ActiveCut>>>,
 }
 
-/// Word of a change of cuts.
+/// Waits for changes of the cuts.
 pub(crate) struct CutChange(watch::Receiver<CutState>);
 
 impl Cuts {
@@ -92,7 +92,7 @@ impl Cuts {
         cut
     }
 
-    /// Ends this cut; others stay.
+    /// Ends this cut and no other.
     pub(crate) fn mend(&self, cut: &Arc<ActiveCut>) {
         let mut begun = lock(&self.begun);
         let applied = begun.last().is_some_and(|last| Arc::ptr_eq(last, cut));
@@ -176,12 +176,13 @@ impl CutState {
 }
 
 impl CutWatch {
-    /// Word of the next change.
+    /// A wait for the next change.
     pub(crate) fn changes(&self) -> CutChange {
         CutChange(self.state.clone())
     }
 
-    /// Discards bytes where the link is cut in that direction; 0 bytes are the end. Returns whether it did.
+    /// Discards bytes if the link is cut in this direction, and returns whether it did. 0 bytes mean the end
+    /// of the connection.
     pub(crate) fn swallow(&self, direction: Direction, bytes: usize) -> bool {
         let state = self.state.borrow();
         let Some(cut) = state.swallowing(direction) else { return false };
@@ -200,14 +201,14 @@ impl CutWatch {
         true
     }
 
-    /// Waits until bytes to the target no longer vanish.
+    /// Waits until the relay no longer discards bytes to the target.
     pub(crate) async fn reaches_target(&self) {
-        // It does not fail while the relay exists.
+        // It cannot fail while the relay exists.
         let _ = self.state.clone().wait_for(|state| state.swallowing(Direction::Out).is_none()).await;
     }
 
-    /// Waits until the connection must be reset: by a cut that resets connections, or since a blackhole ended
-    /// in which the connection lost bytes. Without a reset, its reader would read on behind a gap.
+    /// Waits until the connection must be reset: by a cut that resets connections, or after a blackhole in
+    /// which it lost bytes. Without a reset, its reader would continue after the missing bytes.
     pub(crate) async fn must_reset(&self) {
         let mut cuts = self.state.clone();
         loop {
@@ -237,7 +238,7 @@ impl CutWatch {
 impl CutChange {
     /// Waits for a change since the last wait.
     pub(crate) async fn changed(&mut self) {
-        // It does not fail while the relay exists.
+        // It cannot fail while the relay exists.
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }

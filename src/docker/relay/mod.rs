@@ -34,15 +34,15 @@ pub(super) type RelayTarget = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 pub(super) struct Relay {
     way: Arc<LinkState>,
     cuts: Arc<Cuts>,
-    /// The active slowdowns, with a number each; the last one applies.
+    /// The active slowdowns with their numbers. The last one applies.
     slowed: Mutex<Vec<(u64, Shaping)>>,
-    /// As who connects reaches it, by replica and port of whom it connects to.
+    /// The relay's addresses for clients, by replica and port of the target.
     addresses: BTreeMap<(u32, String), String>,
     _listeners: JoinSet<()>,
 }
 
 impl Relay {
-    /// Listens at `listen`, an address of this machine, which others reach as `name`.
+    /// Listens at `listen`, an address of this machine. Clients connect to it as `name`.
     pub(super) async fn start(
         (listen, name): (&str, &str),
         targets: Vec<((u32, String), RelayTarget)>,
@@ -58,12 +58,12 @@ impl Relay {
         Ok(Self { way, cuts, slowed: Mutex::default(), addresses, _listeners: listeners })
     }
 
-    /// `host:port` in place of a port of a replica.
+    /// The `host:port` that replaces a port of a replica.
     pub(super) fn address(&self, replica: u32, port: &str) -> Option<String> {
         self.addresses.get(&(replica, port.to_owned())).cloned()
     }
 
-    /// Slows the link down, until the returned number is passed to `reset`.
+    /// Slows down the link, until the returned number is passed to `reset`.
     pub(super) fn slow_down(&self, slow: Shaping) -> u64 {
         let mut slowed = lock(&self.slowed);
         let number = slowed.last().map_or(0, |(number, _)| number + 1);
@@ -72,7 +72,7 @@ impl Relay {
         number
     }
 
-    /// Removes this slowdown; others stay.
+    /// Removes this slowdown and no other.
     pub(super) fn reset(&self, number: u64) {
         let mut slowed = lock(&self.slowed);
         let was = slowed.last().map(|(last, _)| *last);
@@ -87,7 +87,7 @@ impl Relay {
         self.cuts.cut(how)
     }
 
-    /// Ends this cut; others stay. Connections that lost bytes are reset.
+    /// Ends this cut and no other. Connections that lost bytes are reset.
     pub(super) fn mend(&self, cut: &Arc<ActiveCut>) {
         self.cuts.mend(cut);
     }
@@ -116,7 +116,7 @@ async fn accept(listener: TcpListener, target: RelayTarget, way: Arc<LinkState>,
                     }
                     None => reset(&near),
                 },
-                // For example, out of file descriptors: the client waits.
+                // For example, too many open files. The client waits.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -132,7 +132,7 @@ async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<LinkState>, cu
     };
     let mut far = match far {
         Ok(Some(far)) => far,
-        // The client is gone.
+        // The client has closed its connection.
         Ok(None) => return,
         Err(error) => {
             // The client sees a reset, as it would without a relay.
@@ -170,7 +170,7 @@ async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<LinkState>, cu
     }
 }
 
-/// Connects to the target, once the link is not cut; `None` if the client closed its connection first.
+/// Connects to the target as soon as the link is not cut. `None` if the client closes its connection first.
 async fn dial(near: &mut TcpStream, target: &RelayTarget, cuts: &CutWatch) -> io::Result<Option<TcpStream>> {
     tokio::select! {
         biased;
@@ -186,14 +186,14 @@ async fn discard(near: &mut TcpStream, cuts: &CutWatch) {
     let mut buffer = vec![0; pump::CHUNK];
     while let Ok(length @ 1..) = near.read(&mut buffer).await {
         if !cuts.swallow(Direction::Out, length) {
-            // The blackhole ended between the two. Bytes are lost, so the connection must end.
+            // The blackhole ended after these bytes were read. They are lost, so the connection must end.
             reset(near);
             return;
         }
     }
 }
 
-/// Makes the end of a connection a reset.
+/// Makes the connection end with a reset.
 fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }

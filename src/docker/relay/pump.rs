@@ -1,7 +1,7 @@
 //! One direction of one connection: forwards bytes in order, each piece with its delay.
 //!
-//! Pieces wait in a queue between reading and writing, all at the same time. So a delay adds latency and does
-//! not reduce throughput. A blackhole discards what is read, and hides the end of the connection.
+//! Pieces wait at the same time, in a queue between reading and writing. So a delay adds latency and does not
+//! reduce throughput. A blackhole discards what is read, and hides the end of the connection.
 
 use std::io;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use tokio::time::Instant;
 use crate::docker::relay::cutting::CutWatch;
 use crate::docker::relay::shaping::{Direction, LinkState, Shaping};
 
-/// Bytes that are read at once.
+/// Maximum number of bytes per read.
 pub(crate) const CHUNK: usize = 64 << 10;
-/// Bytes of one direction of one connection that may wait: with 200 ms that is 160 MiB/s.
+/// Maximum number of bytes in the queue. A latency of 200 ms limits a connection to 160 MiB/s.
 const WAITING: usize = 32 << 20;
-/// With a bandwidth, a piece is at most so many milliseconds' worth of bytes, so that they flow and do not come in bursts.
+/// With a bandwidth limit, a piece has at most the bytes of this time, in milliseconds, to avoid bursts.
 const SLICE: u64 = 50;
 
-/// A piece on its way.
+/// A piece in the queue.
 struct Chunk {
     bytes: Vec<u8>,
     read: Instant,
@@ -29,7 +29,7 @@ struct Chunk {
     _room: OwnedSemaphorePermit,
 }
 
-/// Moves bytes until the reader ends, and then ends the writer.
+/// Forwards bytes until the reader ends, and then ends the writer.
 pub(crate) async fn pump(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
@@ -57,7 +57,7 @@ async fn read_loop(
     loop {
         let read = reader.read(&mut buffer).await;
         if !matches!(read, Ok(1..)) && cuts.swallow(direction, 0) {
-            // The other side does not learn of it. The connection is reset when the blackhole ends.
+            // The other side does not see the end. The connection is reset when the blackhole ends.
             return std::future::pending().await;
         }
         let length = read?;
@@ -69,7 +69,7 @@ async fn read_loop(
             if cuts.swallow(direction, rest.len()) {
                 break;
             }
-            // Cut here and not by the reading, which may have begun before a bandwidth was set.
+            // Split here and not when reading, because the read may have started before a bandwidth was set.
             let length = most_at_once(*slow.borrow_and_update()).min(rest.len());
             let admitted = tokio::select! {
                 biased;
@@ -79,7 +79,7 @@ async fn read_loop(
             let Some(permit) = admitted else { continue };
             let now = *slow.borrow();
             let read = Instant::now();
-            // Jitter must not let a later piece pass an earlier one.
+            // Jitter must not change the order of pieces.
             let due = (read + way.delay(direction, now)).max(last_due);
             last_due = due;
             let slowed = now.delays() && direction == Direction::Out;
@@ -93,7 +93,7 @@ async fn read_loop(
     }
 }
 
-/// Waits until the bandwidth and the queue have room for a piece; none where the bandwidth changed meanwhile.
+/// Waits until the bandwidth and the queue allow a piece. `None` if the bandwidth changed during the wait.
 async fn admit(
     slow: &mut watch::Receiver<Shaping>,
     room: &Arc<Semaphore>,
@@ -104,11 +104,11 @@ async fn admit(
         return None;
     }
     let permits = u32::try_from(length).unwrap_or(u32::MAX);
-    // The semaphore is never closed.
+    // Nothing closes the semaphore.
     Arc::clone(room).acquire_many_owned(permits).await.ok()
 }
 
-/// Waits as long as the bandwidth wants it; false where that changed meanwhile.
+/// Waits until the bandwidth allows a piece. False if the bandwidth changed during the wait.
 async fn hold_back(
     slow: &mut watch::Receiver<Shaping>,
     way: &LinkState,
@@ -134,7 +134,7 @@ async fn write_loop(
         if piece.due > Instant::now() {
             tokio::select! {
                 () = tokio::time::sleep_until(piece.due) => {}
-                // Nothing of a delay is left once it is taken away.
+                // The delay was removed.
                 _ = slow.wait_for(|slow| !slow.delays()) => {}
             }
         }
@@ -142,7 +142,7 @@ async fn write_loop(
             way.delayed_by(piece.read.elapsed());
         }
         if let Err(error) = writer.write_all(&piece.bytes).await {
-            // A reset by the receiver is on its way back.
+            // The receiver has reset the connection, and the blackhole hides this reset.
             if cuts.swallow(direction.reverse(), 0) {
                 return std::future::pending().await;
             }

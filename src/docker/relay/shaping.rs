@@ -1,6 +1,6 @@
 //! Traffic shaping of a link: delays, bytes per second, and statistics of both.
 //!
-//! Arithmetic only; `pump` moves the bytes.
+//! This module only calculates. `pump` forwards the bytes.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,24 +13,23 @@ use super::super::lock::lock;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shaping {
-    /// Added to what goes from who connected to whom it connected to. Answers come back undelayed, so that a request
-    /// takes this much longer, once.
+    /// Added to bytes from the client to the target, not to answers, so that it is added once per request.
     pub latency: Duration,
-    /// Up to so much more or less, evenly spread; order is kept.
+    /// Random difference from the latency, at most this much, uniformly distributed. The order is kept.
     pub jitter: Duration,
-    /// Bytes a second in each direction, over all connections; none is unlimited.
+    /// Bytes per second in each direction, of all connections together. `None`: unlimited.
     pub bandwidth: Option<u64>,
 }
 
-/// Which way bytes go.
+/// The directions of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// From who connected; delayed.
+    /// From the client to the target. Only these bytes are delayed.
     Out,
     Back,
 }
 
-/// The state of one way: shared by all of its connections.
+/// The state of one link, for all its connections.
 pub(crate) struct LinkState {
     slow: watch::Sender<Shaping>,
     lines: [SharedBandwidth; 2],
@@ -44,39 +43,40 @@ pub(crate) struct LinkState {
     delay_nanos: AtomicU64,
 }
 
-/// One direction of all connections, where its bandwidth is limited.
+/// The bandwidth of one direction, for all connections.
 #[derive(Default)]
 struct SharedBandwidth(Mutex<LineState>);
 
 #[derive(Default)]
 struct LineState {
-    /// When it is free again.
+    /// When the next piece may pass.
     free: Option<Instant>,
-    /// Pieces that wait now, and since when there is one.
+    /// The number of waiting pieces, and since when at least one waits.
     waiting: Option<(u32, Instant)>,
     limited: Limited,
 }
 
-/// What a bandwidth did in one direction.
+/// The effect of a bandwidth limit in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Limited {
-    /// Bytes that went on, held back before or not.
+    /// Bytes that passed, delayed or not.
     pub through: u64,
-    /// How long some bytes were held back.
+    /// The time during which at least one piece waited.
     pub held: Duration,
 }
 
-/// A piece that the bandwidth holds back; over when it is dropped.
+/// A piece that waits because of the bandwidth, until this value is dropped.
 pub(crate) struct Hold<'a> {
     line: &'a SharedBandwidth,
-    /// When its time has come.
+    /// When the piece may pass.
     pub until: Instant,
 }
 
-/// A line may be late by so much and catch up: timers wake in milliseconds, and a few of them are no burst.
+/// Maximum delay of a timer that later pieces make up for. Timers are late by a few milliseconds, which is too
+/// short for a burst.
 const SLACK: Duration = Duration::from_millis(5);
 
-/// What passed, from the relay's start or between two looks.
+/// Traffic since the start of the relay, or between two times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Passed {
     pub connections: u64,
@@ -84,17 +84,17 @@ pub(crate) struct Passed {
     pub refused: u64,
     /// Bytes to the target.
     pub out: u64,
-    /// Bytes from it.
+    /// Bytes from the target.
     pub back: u64,
-    /// Pieces that came for the target.
+    /// Pieces to the target.
     pub pieces: u64,
-    /// Pieces of these that a latency was added to.
+    /// How many of these had a latency added.
     pub slowed: u64,
-    /// Pieces that went on after the whole of it; the others were on their way, or went on early since it was taken away.
+    /// How many of these waited for the full latency. The others still wait, or the latency was removed.
     pub delayed: u64,
-    /// How long these waited, summed up.
+    /// The sum of their delays.
     pub delay: Duration,
-    /// What a bandwidth did, to the target and back.
+    /// The effect of a bandwidth limit, to the target and back.
     pub limited: [Limited; 2],
 }
 
@@ -114,7 +114,7 @@ impl LinkState {
         }
     }
 
-    /// Makes it as slow as that, for what is read from now on. What waits is let go where there is no latency.
+    /// Shapes all bytes that are read from now on. If there is no latency, waiting pieces are sent at once.
     pub(crate) fn set(&self, slow: Shaping) {
         for line in &self.lines {
             lock(&line.0).free = None;
@@ -122,12 +122,12 @@ impl LinkState {
         self.slow.send_replace(slow);
     }
 
-    /// How slow it is, and word of changes.
+    /// The current shaping and its changes.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Shaping> {
         self.slow.subscribe()
     }
 
-    /// What passed since the start.
+    /// Traffic since the start.
     pub(crate) fn passed(&self) -> Passed {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Passed {
@@ -157,7 +157,7 @@ impl LinkState {
         self.bytes[direction.index()].fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts a piece that goes on from where a bandwidth held it back; to the target, with a latency or without.
+    /// Counts a piece that the bandwidth lets pass. `slowed`: a latency was added to it.
     pub(crate) fn goes_on(&self, direction: Direction, bytes: usize, slowed: bool) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let mut state = lock(&self.lines[direction.index()].0);
@@ -168,13 +168,13 @@ impl LinkState {
         }
     }
 
-    /// Counts the delay of a piece that waited for the whole of its latency.
+    /// Counts the delay of a piece that waited for its full latency.
     pub(crate) fn delayed_by(&self, delay: Duration) {
         self.delayed.fetch_add(1, Ordering::Relaxed);
         self.delay_nanos.fetch_add(nanos(delay), Ordering::Relaxed);
     }
 
-    /// Holds back bytes read now until they may have left at that bandwidth: one after another over all connections.
+    /// When bytes that are read now may pass at this bandwidth, after all earlier bytes of all connections.
     pub(crate) fn hold(&self, direction: Direction, bytes: usize, bandwidth: u64) -> Hold<'_> {
         let line = &self.lines[direction.index()];
         let mut state = lock(&line.0);
@@ -199,7 +199,7 @@ impl LinkState {
         (slow.latency + Duration::from_nanos(more)).saturating_sub(slow.jitter)
     }
 
-    /// A random number; splitmix64, since it need not be hard to guess.
+    /// A random number (splitmix64, because it need not be secure).
     fn roll(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let mut z = self.dice.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
@@ -210,7 +210,7 @@ impl LinkState {
 }
 
 impl LineState {
-    /// What the bandwidth did until now, with what goes on.
+    /// The effect of the bandwidth limit until now, including current waits.
     fn limited_at(&self, now: Instant) -> Limited {
         let waits = self.waiting.map_or(Duration::ZERO, |(_, since)| now.saturating_duration_since(since));
         Limited { held: self.limited.held + waits, ..self.limited }
@@ -232,7 +232,7 @@ impl Drop for Hold<'_> {
 }
 
 impl Limited {
-    /// What was done since an earlier look.
+    /// The effect since an earlier time.
     pub(crate) const fn since(&self, earlier: &Self) -> Self {
         Self {
             through: self.through.saturating_sub(earlier.through),
@@ -264,7 +264,7 @@ impl Shaping {
 }
 
 impl Passed {
-    /// What passed since an earlier look.
+    /// Traffic since an earlier time.
     pub(crate) const fn since(&self, earlier: &Self) -> Self {
         Self {
             connections: self.connections.saturating_sub(earlier.connections),
@@ -279,7 +279,7 @@ impl Passed {
         }
     }
 
-    /// The mean delay of those that waited for the whole of it.
+    /// The mean delay of pieces that waited for the full latency.
     pub(crate) fn mean_delay(&self) -> Duration {
         let mean = nanos(self.delay).checked_div(self.delayed).unwrap_or(0);
         Duration::from_nanos(mean)
