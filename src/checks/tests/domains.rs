@@ -64,21 +64,7 @@ fn judgement(counts: &[(Anomaly, u64)]) -> Judgement {
 /// `read` read partition 0 of topic 0 to its end, and `write` wrote 3,000 messages to it.
 fn whole() -> Observations {
     let mut seen = world(10);
-    seen.readings = vec![JudgedReading {
-        scenario: 1,
-        topic: 0,
-        partition: 0,
-        received: 3000,
-        foreign: 0,
-        offsets: (Some(0), Some(2999)),
-        reached_end_marker: true,
-        resets: 0,
-        wanted: 3000,
-        unaudited: false,
-        complete: true,
-        incomplete_why: String::new(),
-        judgement: Some(judgement(&[])),
-    }];
+    seen.readings = vec![complete_reading()];
     account(
         &mut seen,
         Account { planned: 3000, sent: 3000, acked: 3000, verified: 3000, ..Account::default() },

@@ -244,26 +244,26 @@ fn long_world(during: u64, after: u64) -> Observations {
 
 #[test]
 fn recovers_does_not_blame_the_broker_for_wide_buckets() {
-    assert_eq!(long_world(4, 10).scenarios[0].counts.timeline.width_ms(), 6400);
+    let stopped = long_world(0, 10);
+    assert_eq!(stopped.scenarios[0].counts.timeline.width_ms(), 6400);
     // The bucket in which the fault ended contains enough messages from after the fault.
     let mild = answer(recovers(1000, 0.2), &long_world(9, 10));
     assert_eq!((mild.outcome(), mild.actual()), (CheckAnswer::Pass, "99.1/s after 0 ms (100/s before)"));
     // It does not, so the rate recovers in the next bucket, which begins 4.6 s after the fault.
-    let open = answer(recovers(1000, 0.05), &long_world(0, 10));
+    let open = answer(recovers(1000, 0.05), &stopped);
     assert_eq!(
         (open.outcome(), open.actual()),
         (CheckAnswer::Inconclusive, "100/s after 4.6 s (100/s before)")
     );
-    assert_eq!(answer(recovers(4600, 0.05), &long_world(0, 10)).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(recovers(4600, 0.05), &stopped).outcome(), CheckAnswer::Pass);
     let bad = answer(recovers(1000, 0.05), &long_world(0, 8));
     assert_eq!(bad.outcome(), CheckAnswer::Fail, "{bad:?}");
 }
 
-/// A reading that found everything but that no audit confirmed.
-fn unaudited() -> Observations {
-    let mut seen = world(10);
+/// `read` read 3,000 messages in partition 0 of topic 0, to its end, and found nothing wrong.
+fn complete_reading() -> JudgedReading {
     let counts = Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
-    seen.readings = vec![JudgedReading {
+    JudgedReading {
         scenario: 1,
         topic: 0,
         partition: 0,
@@ -273,12 +273,17 @@ fn unaudited() -> Observations {
         reached_end_marker: true,
         resets: 0,
         wanted: 3000,
-        unaudited: true,
+        unaudited: false,
         complete: true,
         incomplete_why: String::new(),
         judgement: Some(Judgement { counts, evidence: Vec::new() }),
-    }];
-    seen
+    }
+}
+
+/// A reading that found everything but that no audit confirmed.
+fn unaudited() -> Observations {
+    let readings = vec![JudgedReading { unaudited: true, ..complete_reading() }];
+    Observations { readings, ..world(10) }
 }
 
 #[test]

@@ -68,21 +68,7 @@ impl World {
         let mut passes = vec![end(Pass::new(Observer::Reader(1), &self.reads, 0))];
         passes.extend(self.audit.as_ref().map(|audit| end(Pass::new(Observer::Audit, audit, 0))));
         passes.push(end(Pass { full: false, ..Pass::new(Observer::Recheck, &again, 0) }));
-        let case = PartitionCase {
-            streams: &self.streams,
-            sent: &sent,
-            place: (0, 0),
-            ids: &[StreamId(0)],
-            passes: &passes,
-            excluded: &[],
-            markers: &[],
-            leaders_alone: &[],
-            leader_changed: true,
-            one_log: true,
-            earlier: None,
-            removals: &Kept,
-            reported_end: None,
-        };
+        let case = case(&self.streams, &sent, &[], &passes);
         judge(&case).judgement.evidence.into_iter().filter(|e| e.anomaly == anomaly).collect()
     }
 }
@@ -244,13 +230,16 @@ fn a_record_whose_envelope_is_broken_is_shown() {
     );
 }
 
-/// The verdict on one stream's messages, with these passes.
-fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
-    let sent = HashMap::from([(StreamId(0), log)]);
-    let streams = World::new().streams;
-    judge(&PartitionCase {
-        streams: &streams,
-        sent: &sent,
+/// One stream in one partition, whose records the broker must keep.
+fn case<'a>(
+    streams: &'a Streams,
+    sent: &'a HashMap<StreamId, SentLog>,
+    markers: &'a [Marker],
+    passes: &'a [Pass<'a>],
+) -> PartitionCase<'a> {
+    PartitionCase {
+        streams,
+        sent,
         place: (0, 0),
         ids: &[StreamId(0)],
         passes,
@@ -262,7 +251,14 @@ fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
         earlier: None,
         removals: &Kept,
         reported_end: None,
-    })
+    }
+}
+
+/// The verdict on one stream's messages, with these passes.
+fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
+    let sent = HashMap::from([(StreamId(0), log)]);
+    let streams = World::new().streams;
+    judge(&case(&streams, &sent, markers, passes))
 }
 
 /// Messages at these offsets, by sequence.

@@ -47,19 +47,10 @@ fn judged_by(
     let sent = HashMap::from([(StreamId(0), log)]);
     let streams = World::new().streams;
     judge(&PartitionCase {
-        streams: &streams,
-        sent: &sent,
-        place: (0, 0),
-        ids: &[StreamId(0)],
-        passes,
-        excluded: &[],
-        markers,
         leaders_alone: if alone { &[0] } else { &[] },
         leader_changed,
-        one_log: true,
-        earlier: None,
         removals: may,
-        reported_end: None,
+        ..case(&streams, &sent, markers, passes)
     })
 }
 
