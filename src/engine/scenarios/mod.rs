@@ -26,7 +26,7 @@ pub(crate) async fn run(
         Work::Connect(work) => connect::run(context, setup, index, work).await,
         Work::Metrics(work) => metrics::run(context, index, work).await,
         Work::Produce(_) => produce::run(context, setup, index).await,
-        Work::Consume(_) => consume::run(context, setup, index, end_markers).await,
+        Work::Consume(work) => consume::run(context, setup, index, work, end_markers).await,
         Work::Roundtrip(_) => roundtrip::run(context, setup, index).await,
         Work::Watch(work) => watch::run(context, index, work).await,
     }

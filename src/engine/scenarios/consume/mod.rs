@@ -45,11 +45,9 @@ pub(crate) async fn run(
     context: &Arc<RunContext>,
     setup: &Setup,
     index: usize,
+    plan: &ConsumePlan,
     end_markers: &EndMarkers,
 ) -> ScenarioOutcome {
-    let Work::Consume(plan) = &context.plan.scenarios[index].work else {
-        return ScenarioOutcome::failed("not a consumer");
-    };
     let deadline = context.deadline(index);
     let (topology, topic) = match topic_of(context, setup, index, plan, deadline).await {
         Ok(found) => found,
