@@ -325,14 +325,23 @@ mod tests {
         log.take(&said("no time before it"));
         assert_eq!(log.last_lines().last().expect("a line"), "no time before it");
     }
-    /// A finished log of this number of lines of 1024 bytes each.
+
+    /// The length of a line of [`filled`].
+    const LINE: usize = 16 << 10;
+
+    /// A numbered line of [`filled`], without its end.
+    fn line(number: usize) -> String {
+        format!("{number:0width$}", width = LINE - 1)
+    }
+
+    /// A finished log of this number of lines.
     fn filled(lines: usize) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
         let log = ReplicaLog::new(path.clone(), Secrets::default());
         lock(&log.written).file = Some(File::create(&path).expect("a file"));
         for number in 0..lines {
-            log.take(&said(&format!("{number:01023}\n")));
+            log.take(&said(&format!("{}\n", line(number))));
         }
         let so_far = std::fs::metadata(&path).expect("a file").len();
         assert!(so_far <= HEAD as u64, "{so_far}");
@@ -343,20 +352,20 @@ mod tests {
 
     #[test]
     fn of_a_log_without_end_its_head_and_its_tail_are_kept() {
-        let (head, tail) = (HEAD / 1024, TAIL / 1024);
+        let (head, tail) = (HEAD / LINE, TAIL / LINE);
         let whole = filled(head + tail);
         assert_eq!(whole.len(), HEAD + TAIL, "nothing is left out before it has to be");
-        assert!(whole.lines().enumerate().all(|(number, line)| line == format!("{number:01023}")));
+        assert!(whole.lines().enumerate().all(|(number, text)| text == line(number)));
         let lines = head + 5 * tail;
         let cut = filled(lines);
         let (before, note) = (cut.lines().take(head), cut.lines().nth(head).expect("a note"));
-        assert!(before.enumerate().all(|(number, line)| line == format!("{number:01023}")));
+        assert!(before.enumerate().all(|(number, text)| text == line(number)));
         let after: Vec<&str> = cut.lines().skip(head + 1).collect();
         assert!(after.len() >= tail - 1, "{}", after.len());
-        for (number, line) in (lines - after.len()..).zip(&after) {
-            assert_eq!(*line, format!("{number:01023}"));
+        for (number, text) in (lines - after.len()..).zip(&after) {
+            assert_eq!(*text, line(number));
         }
-        let left_out = (lines - head - after.len()) * 1024;
+        let left_out = (lines - head - after.len()) * LINE;
         assert_eq!(
             note,
             format!(

@@ -352,7 +352,7 @@ scenarios:
         tokio::time::timeout(SOON, decided).await.is_ok()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_end_marker_waits_for_producers_and_for_faults() {
         let context = run(Start::default());
         let mut end_marker = ask(&context);
@@ -366,7 +366,7 @@ scenarios:
         assert!(decided(&mut end_marker).await);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_end_marker_waits_for_no_fault_that_waits_for_its_reader_unless_that_has_begun() {
         let after_reader = || Start { after: Some("read".to_owned()), ..Start::default() };
         let context = run(after_reader());

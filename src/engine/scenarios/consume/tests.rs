@@ -73,7 +73,7 @@ async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unread
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_refuses_for_a_while_is_read_to_the_end() {
     let embedded = broker();
-    embedded.push_errors(FETCH, &[Code(-1); 60]);
+    embedded.push_errors(FETCH, &[Code(-1); 20]);
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
     assert_eq!(seen.scenarios[1].ended, ScenarioEnd::Done);
@@ -83,7 +83,7 @@ async fn a_broker_that_refuses_for_a_while_is_read_to_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offset_inside_the_log_is_refused_and_nothing_is_jumped_over() {
     let embedded = broker();
-    embedded.push_errors(FETCH, &[Code(1); 30]);
+    embedded.push_errors(FETCH, &[Code(1); 15]);
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
     assert!(
@@ -97,7 +97,7 @@ async fn an_offset_inside_the_log_is_refused_and_nothing_is_jumped_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_says_unknown_for_a_while_is_read_to_the_end() {
     let embedded = broker();
-    embedded.push_errors(FETCH, &[Code(3); 40]);
+    embedded.push_errors(FETCH, &[Code(3); 20]);
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
     assert!(!notes(&seen).contains("returned no record"), "{}", notes(&seen));
