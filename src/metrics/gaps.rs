@@ -71,7 +71,7 @@ impl GapWatch {
     /// Reports that no ack or read is expected after this time, although none has arrived.
     pub(super) fn rests(&self, at_us: u64) {
         let since = self.since.swap(NOTHING, Ordering::Relaxed);
-        self.lock().stalls.insert(since, at_us);
+        self.lock().stalls.insert(since.max(self.last_us().unwrap_or_default()), at_us);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Gaps> {

@@ -18,7 +18,7 @@ use crate::ids::{Partition, StreamId};
 use crate::kafka::{Code, Embedded, Range, ReadEvent, Waits, read_range};
 use crate::ledger::envelope::Opened;
 use crate::ledger::{Bound, Saved, SentLog};
-use crate::metrics::{Counters, RESOLUTION};
+use crate::metrics::{Counters, RESOLUTION, Snapshot};
 use crate::observe::ScenarioEnd;
 use crate::plan::{self, Work};
 use crate::scenario::LoadOptions;
@@ -260,4 +260,35 @@ async fn messages_that_wait_for_their_acks_are_open() {
     assert!(cells.iter().any(|cell| cell.open > 0), "{cells:?}");
     let whole = counts.timeline.buckets(0, cells.len());
     assert_eq!((whole.total.count, whole.total.open, whole.due()), (10, 0, 10));
+}
+
+/// Runs paced round trips with these codes of Produce answers, and returns what was counted.
+async fn paced(lines: &str, codes: &[i32]) -> Snapshot {
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let file = format!(
+        "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: roundtrip, topic: t, warmup: 0, {lines}}}"
+    );
+    let context = context(&embedded, &file);
+    embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
+    roundtrip::run(&context, &Setup::new(&context), 0).await;
+    context.live.metrics(0).snapshot()
+}
+
+#[tokio::test]
+async fn a_gap_continues_over_the_pauses_between_refused_round_trips() {
+    let counts = paced("iterations: 5, every: 300ms", &[0, 10, 10, 10, 0]).await;
+    assert_eq!((counts.received, counts.failed), (2, 3));
+    let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
+    // The first and the last refused round trip start 600 ms apart, and the next one 300 ms later.
+    assert!(stall.is_some_and(|(from, to)| to - from >= Duration::from_millis(850)), "{stall:?}");
+}
+
+#[tokio::test]
+async fn no_round_trip_is_open_in_a_pause() {
+    let counts = paced("iterations: 2, every: 2s", &[]).await;
+    assert_eq!(counts.received, 2);
+    let first = counts.gaps.first().unwrap();
+    let idle = (0..16).map(|step| first + Duration::from_millis(100 * step));
+    let idle = idle.filter(|from| !counts.timeline.is_busy(*from, *from + Duration::from_millis(300)));
+    assert!(idle.count() > 0, "{:?}", counts.timeline);
 }

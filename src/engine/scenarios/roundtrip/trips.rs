@@ -184,27 +184,33 @@ impl RoundtripClient<'_> {
             }
             due = Instant::now() + self.plan.every.unwrap_or_default();
             let sent_us = context.clock.now_us();
-            self.recorder.open(u64::from(number >= self.warmup));
+            self.set_open(u64::from(number >= self.warmup), sent_us);
             let trip = self.trip(number, &mut maker, producer, set);
             if number >= self.warmup {
                 self.count(trip, sent_us);
             }
         }
-        self.recorder.open(0);
-        self.recorder.metrics().sent_all(context.clock.now_us());
+        let now_us = context.clock.now_us();
+        self.set_open(0, now_us);
+        self.recorder.metrics().sent_all(now_us);
         true
     }
 
-    /// Waits until the next trip is due, and processes late delivery reports and records meanwhile. Nothing is
-    /// expected during this time.
+    /// Sets the number of trips that have started and not ended, from this time on.
+    fn set_open(&mut self, open: u64, now_us: u64) {
+        self.recorder.turn(now_us);
+        self.recorder.open(open);
+    }
+
+    /// Waits until the next trip is due, and processes late delivery reports and records meanwhile. No trip is
+    /// open during this time. A gap that a failed trip started continues.
     fn pause(&mut self, due: Instant, producer: &mut Producer, set: &mut ReaderSet) {
         let context: &RunContext = &self.task.context;
         let until = due.min(self.task.deadline);
         if Instant::now() >= until {
             return;
         }
-        self.recorder.open(0);
-        self.recorder.metrics().rests(context.clock.now_us());
+        self.set_open(0, context.clock.now_us());
         let mut under = Under { seq: Seq::MAX, ..Under::default() };
         while !context.stop.is_stopped() {
             let left = until.saturating_duration_since(Instant::now());
