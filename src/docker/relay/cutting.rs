@@ -185,7 +185,10 @@ impl CutWatch {
     /// of the connection.
     pub(crate) fn swallow(&self, direction: Direction, bytes: usize) -> bool {
         let state = self.state.borrow();
-        let Some(cut) = state.swallowing(direction) else { return false };
+        let Some(cut) = state.swallowing(direction) else {
+            // After lost bytes, nothing passes until the reset: it would follow a gap.
+            return self.torn[direction.index()].load(Ordering::Relaxed);
+        };
         if bytes == 0 {
             cut.ends.fetch_add(1, Ordering::Relaxed);
         } else {
