@@ -84,7 +84,10 @@ impl<'a> Readings<'a> {
     pub(crate) fn unmeasured_in(&self, anomaly: Anomaly) -> Option<UnknownBecause> {
         let has =
             |r: &&&JudgedReading| r.judgement.as_ref().is_some_and(|it| it.counts.contains_key(&anomaly));
-        let (measured, all) = (self.own.iter().filter(has).count(), self.own.len());
+        // Without messages, there is nothing to read twice.
+        let counts = |r: &&&JudgedReading| anomaly != Anomaly::Rewritten || r.wanted + r.received > 0;
+        let all: Vec<_> = self.own.iter().filter(counts).collect();
+        let (measured, all) = (all.iter().filter(|r| has(r)).count(), all.len());
         let advice = match anomaly {
             Anomaly::Rewritten => "set `run.audit: true`",
             _ => "see the notes of the run",

@@ -520,6 +520,14 @@ fn a_threshold_on_an_anomaly_needs_it_measured_in_each_partition() {
         }
         partly.readings[0].judgement = Some(judgement(&[(anomaly, 2)]));
         assert_eq!(reader(&none, &partly).outcome(), CheckAnswer::Fail, "that of the other is enough");
+        // A partition without messages is not read twice.
+        partly.readings[0].judgement = seen.readings[0].judgement.clone();
+        (partly.readings[1].wanted, partly.readings[1].received) = (0, 0);
+        let expected = match anomaly {
+            Anomaly::Rewritten => CheckAnswer::Pass,
+            _ => CheckAnswer::Inconclusive,
+        };
+        assert_eq!(reader(&none, &partly).outcome(), expected);
     }
 }
 
