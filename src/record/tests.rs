@@ -231,8 +231,8 @@ fn a_cut_run_is_inconclusive() {
     );
     assert_eq!(cut(EarlyEnd::Signal("SIGTERM")).0, Status::Error);
     let crashed =
-        Observations { crashed: vec!["`broker.0` ended by itself".to_owned()], ..seen(account(|_| {})) };
-    assert_eq!(verdict(crashed), (Status::Error, "`broker.0` ended by itself".to_owned()));
+        Observations { crashed: vec!["`broker.0` exited by itself".to_owned()], ..seen(account(|_| {})) };
+    assert_eq!(verdict(crashed), (Status::Error, "`broker.0` exited by itself".to_owned()));
 }
 
 #[test]

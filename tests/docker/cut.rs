@@ -42,18 +42,29 @@ fn cut(seconds: u64, mode: CutMode, direction: CutDirection) -> FaultPlan {
     fault(Some(Duration::from_secs(seconds)), ActionPlan::Cut { link, mode, direction })
 }
 
+/// When the run ends.
+#[derive(Clone, Copy, PartialEq)]
+enum RunEnd {
+    AfterFault,
+    /// As soon as two connections of the asker have failed.
+    DuringFault,
+}
+
 /// Cuts the way of an asker, and asserts that it gets answers before and afterwards. Gives the outcome, and how many of its
 /// connections failed.
-async fn asked_through(
-    fault: &FaultPlan,
-    until: impl Future<Output = ()> + Send,
-) -> Option<(FaultOutcome, u64)> {
+async fn asked_through(fault: &FaultPlan, end: RunEnd) -> Option<(FaultOutcome, u64)> {
     let plan = plan(ASKER)?;
     let run = Run::new();
     let up = run.up(&plan).await.unwrap();
     let failed = |lines: &[String]| lines.iter().filter(|line| *line == "failed").count();
     let before = run.says("asker.log", 6).await;
     assert_eq!(failed(&before), 0, "{before:?}");
+    let until = async {
+        let lines = || run.log("asker.log").lines().map(str::to_owned).collect::<Vec<_>>();
+        while end == RunEnd::AfterFault || failed(&lines()) < 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
     let outcome = up.inject(fault, until).await;
     let so_far = run.log("asker.log").lines().count();
     let after = run.says("asker.log", so_far + 6).await;
@@ -70,10 +81,10 @@ fn numbers(outcome: &FaultOutcome) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_blackhole_swallows_requests_until_it_ends() {
-    let fault = cut(2, CutMode::Blackhole, CutDirection::Out);
-    let Some((outcome, failed)) = asked_through(&fault, pending()).await else { return };
+    let fault = cut(4, CutMode::Blackhole, CutDirection::Out);
+    let Some((outcome, failed)) = asked_through(&fault, RunEnd::AfterFault).await else { return };
     assert!(
-        outcome.effective && outcome.ended.unwrap() - outcome.began >= Duration::from_secs(2),
+        outcome.effective && outcome.ended.unwrap() - outcome.began >= Duration::from_secs(4),
         "{outcome:?}"
     );
     // The asker waits for an answer to its one request until its connection is reset.
@@ -86,8 +97,8 @@ async fn a_blackhole_swallows_requests_until_it_ends() {
 
 #[tokio::test]
 async fn a_blackhole_swallows_answers_only() {
-    let fault = cut(2, CutMode::Blackhole, CutDirection::In);
-    let Some((outcome, failed)) = asked_through(&fault, pending()).await else { return };
+    let fault = cut(4, CutMode::Blackhole, CutDirection::In);
+    let Some((outcome, failed)) = asked_through(&fault, RunEnd::AfterFault).await else { return };
     let [forward, back, torn] = numbers(&outcome)[..] else { panic!("{outcome:?}") };
     assert!(outcome.effective && back > 0, "{outcome:?}");
     assert_eq!((forward, torn, failed), (0, 1, 1), "{outcome:?}");
@@ -95,8 +106,8 @@ async fn a_blackhole_swallows_answers_only() {
 
 #[tokio::test]
 async fn a_reset_is_proven_by_each_connection_that_failed() {
-    let fault = cut(2, CutMode::Reset, CutDirection::Both);
-    let Some((outcome, failed)) = asked_through(&fault, pending()).await else { return };
+    let fault = cut(4, CutMode::Reset, CutDirection::Both);
+    let Some((outcome, failed)) = asked_through(&fault, RunEnd::AfterFault).await else { return };
     let [reset, refused] = numbers(&outcome)[..] else { panic!("{outcome:?}") };
     assert!(outcome.effective && outcome.proof.contains(" reset, "), "{outcome:?}");
     // One that had its answer may be reset before the asker closes it.
@@ -108,8 +119,8 @@ async fn a_reset_is_proven_by_each_connection_that_failed() {
 
 #[tokio::test]
 async fn a_refusal_is_proven_by_each_new_connection() {
-    let fault = cut(2, CutMode::Refuse, CutDirection::Both);
-    let Some((outcome, failed)) = asked_through(&fault, pending()).await else { return };
+    let fault = cut(4, CutMode::Refuse, CutDirection::Both);
+    let Some((outcome, failed)) = asked_through(&fault, RunEnd::AfterFault).await else { return };
     assert!(outcome.effective && failed >= 2, "{outcome:?}");
     assert_eq!(outcome.proof, format!("{failed} new connections refused"));
 }
@@ -117,10 +128,7 @@ async fn a_refusal_is_proven_by_each_new_connection() {
 #[tokio::test]
 async fn a_cut_that_the_run_ends_early_is_not_effective_and_heals() {
     let fault = cut(600, CutMode::Reset, CutDirection::Both);
-    let Some((outcome, failed)) = asked_through(&fault, tokio::time::sleep(Duration::from_secs(2))).await
-    else {
-        return;
-    };
+    let Some((outcome, failed)) = asked_through(&fault, RunEnd::DuringFault).await else { return };
     assert!(!outcome.effective && failed >= 2, "{outcome:?}");
     assert!(outcome.proof.contains(" refused; ended early with the run, after "), "{outcome:?}");
 }

@@ -105,7 +105,7 @@ async fn a_container_that_ends_by_itself_is_told_once() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         told = up.unexpected().await;
     }
-    assert_eq!(told, ["the container of short ended by itself: exit code 3 (that was it)"]);
+    assert_eq!(told, ["the container of short exited by itself: exit code 3 (that was it)"]);
     assert!(up.unexpected().await.is_empty());
     up.down().await;
     run.assert_gone();

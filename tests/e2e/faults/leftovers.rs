@@ -97,7 +97,7 @@ fn a_container_that_ends_by_itself_ends_the_run_soon_is_told_and_removed() {
     assert!(ran.notes().contains("137"), "{ran}");
     assert_eq!(ran.status(), "error", "a broker that crashes makes no run green, and proves no loss: {ran}");
     assert!(
-        ran.summary["reason"].to_string().contains("the container of broker ended by itself: exit code 137"),
+        ran.summary["reason"].to_string().contains("the container of broker exited by itself: exit code 137"),
         "{ran}"
     );
     assert_eq!(ran.summary["scenarios"]["read"]["ended"], "aborted", "{ran}");
