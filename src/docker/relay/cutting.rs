@@ -247,3 +247,21 @@ impl CutChange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_lost_bytes_nothing_passes_in_that_direction() {
+        let cuts = Cuts::default();
+        let cut = cuts.cut(LinkCut::Blackhole { out: true, back: false });
+        let connection = cuts.open().expect("accepted");
+        assert!(connection.swallow(Direction::Out, 5) && !connection.swallow(Direction::Back, 5));
+        cuts.mend(&cut);
+        assert!(connection.swallow(Direction::Out, 7) && !connection.swallow(Direction::Back, 5));
+        assert_eq!(cut.effect().discarded, [5, 0]);
+        let fresh = cuts.open().expect("accepted");
+        assert!(!fresh.swallow(Direction::Out, 5));
+    }
+}
