@@ -153,8 +153,8 @@ impl Out {
         }
         for (name, s) in &run.scenarios {
             if s.ended != "done" || s.message.is_some() {
-                // What the verdict says is not repeated for each scenario, except why it could not run.
-                let (words, ending) = (ended_words(&s.ended), ending(s));
+                // What the verdict says is not repeated for each scenario.
+                let (words, ending) = (ended_words(&s.ended), without_repeats(run, &ending(s)));
                 let news = s.message.as_deref().filter(|it| ending == words && !run.reason.contains(*it));
                 let why = news.map_or_else(String::new, |message| format!(": {message}"));
                 let text = format!("{name}: {ending}{why}");
@@ -201,12 +201,12 @@ impl Out {
             run.check_results.iter().map(|r| label(r).chars().count()).max().unwrap_or(0).min(40);
         for wanted in CheckOutcome::WORST_FIRST {
             for row in run.check_results.iter().filter(|r| r.result == wanted) {
-                self.check(row, name_width);
+                self.check(run, row, name_width);
             }
         }
     }
 
-    fn check(&mut self, row: &CheckRow, name_width: usize) {
+    fn check(&mut self, run: &Summary, row: &CheckRow, name_width: usize) {
         let (mark, tone) = self.mark(row.result);
         let name = cut(&label(row), name_width);
         let numbers = safe(&expected_actual(row));
@@ -215,7 +215,7 @@ impl Out {
         let _ = writeln!(self.text, "  {}", line.trim_end());
         if row.result != CheckOutcome::Pass {
             if !row.message.is_empty() {
-                self.wrapped(6, Tone::Strong, &row.message);
+                self.wrapped(6, Tone::Strong, &without_repeats(run, &row.message));
             }
             let at = format!("{}:{}:{}", row.position.file, row.position.line, row.position.column);
             self.line(6, Tone::Quiet, &safe(&at));
@@ -343,4 +343,11 @@ fn column_widths(rows: &[Vec<String>]) -> Vec<usize> {
 
 fn table_width(rows: &[Vec<String>]) -> usize {
     column_widths(rows).iter().map(|w| w + 2).sum::<usize>().saturating_sub(2)
+}
+/// A text that ends with the reason of a scenario, without this reason if the verdict states it.
+fn without_repeats(run: &Summary, text: &str) -> String {
+    let reasons = run.scenarios.values().filter_map(|it| it.message.as_deref());
+    let mut stated = reasons.filter(|reason| run.reason.contains(*reason));
+    let short = stated.find_map(|reason| text.strip_suffix(reason)?.strip_suffix(": "));
+    short.map_or_else(|| text.to_owned(), |short| format!("{short} (see the reason above)"))
 }
