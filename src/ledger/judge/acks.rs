@@ -110,8 +110,8 @@ impl Judge<'_> {
     pub(crate) fn forget_unmeasured(&mut self) {
         let acks = [Anomaly::Collided, Anomaly::Overtaken].into_iter().filter(|_| !self.case.one_log);
         let old = [Anomaly::Resurrected].into_iter().filter(|_| self.case.earlier.is_some());
-        let ends = [Anomaly::StaleEnd].into_iter();
-        let ends = ends.filter(|_| self.case.earlier.is_some_and(|earlier| earlier.is_other_log));
+        let other_log = self.case.earlier.is_some_and(|earlier| earlier.is_other_log);
+        let ends = [Anomaly::StaleEnd].into_iter().filter(|_| !self.case.one_log || other_log);
         for anomaly in acks.chain(old).chain(ends) {
             self.out.counts.remove(&anomaly);
             self.out.evidence.retain(|piece| piece.anomaly != anomaly);

@@ -319,7 +319,7 @@ impl<'a> Model<'a> {
         // Anomalies that were not measured have no count.
         let measured = |name: &str| match name {
             "rewritten" => self.read_twice(),
-            "stale_end" => self.history.reported_end.is_some(),
+            "stale_end" => self.history.reported_end.is_some() && self.history.one_log,
             "collided" | "overtaken" => self.history.one_log,
             _ => true,
         };
