@@ -1,4 +1,4 @@
-//! Decodes the four answers that the probe reads: ApiVersions, Metadata, Fetch, DescribeConfigs.
+//! Decodes the five answers that the probe reads: ApiVersions, Metadata, Fetch, ListOffsets, DescribeConfigs.
 //!
 //! Their layout per version follows Kafka's message definitions.
 
@@ -10,6 +10,7 @@ use kafka_protocol::messages::ApiKey;
 use super::batch;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use super::wire::{Malformed, Wire};
+use crate::ids::{Offset, Partition};
 use crate::kafka::Code;
 use crate::kafka::client::cluster::Broker;
 
@@ -151,6 +152,39 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
     Ok(answer)
 }
 
+/// The answer to ListOffsets for one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ListedOffset {
+    pub(super) partition: Partition,
+    pub(super) code: Code,
+    pub(super) offset: Offset,
+}
+
+/// ListOffsets 1 to 6, for one topic.
+pub(super) fn list_offsets(bytes: &[u8], version: i16) -> Result<Vec<ListedOffset>, Malformed> {
+    let mut wire = Wire::new(bytes, version >= 6);
+    wire.tags()?; // header tags
+    if version >= 2 {
+        wire.i32()?; // throttle time
+    }
+    let topics = wire.list(|wire| {
+        wire.string()?; // name
+        let partitions = wire.list(|wire| {
+            let (partition, code) = (wire.i32()?, Code(wire.i16()?.into()));
+            wire.i64()?; // timestamp
+            let offset = wire.i64()?;
+            if version >= 4 {
+                wire.i32()?; // leader epoch of the record
+            }
+            wire.tags()?;
+            Ok(ListedOffset { partition, code, offset })
+        })?;
+        wire.tags()?;
+        Ok(partitions)
+    })?;
+    Ok(topics.into_iter().flatten().collect())
+}
+
 /// The settings of one resource in a DescribeConfigs answer.
 pub(super) struct DescribedResource {
     pub(super) code: Code,
@@ -196,11 +230,15 @@ mod tests {
         DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
     };
     use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+    use kafka_protocol::messages::list_offsets_response::{
+        ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+    };
     use kafka_protocol::messages::metadata_response::{
         MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
     };
     use kafka_protocol::messages::{
-        BrokerId, DescribeConfigsResponse, FetchResponse, MetadataResponse, ResponseHeader, TopicName,
+        BrokerId, DescribeConfigsResponse, FetchResponse, ListOffsetsResponse, MetadataResponse,
+        ResponseHeader, TopicName,
     };
     use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
     use proptest::prelude::*;
@@ -275,6 +313,25 @@ mod tests {
     }
 
     #[test]
+    fn offsets_of_every_version() {
+        for version in 1..=6 {
+            let partition = |number, code, offset| {
+                ListOffsetsPartitionResponse::default()
+                    .with_partition_index(number)
+                    .with_error_code(code)
+                    .with_offset(offset)
+            };
+            let topic = ListOffsetsTopicResponse::default()
+                .with_name(TopicName(StrBytes::from_static_str("orders")))
+                .with_partitions(vec![partition(0, 0, 42), partition(3, 6, -1)]);
+            let answer = ListOffsetsResponse::default().with_topics(vec![topic]);
+            let read = list_offsets(&encoded(&answer, version), version).unwrap();
+            let listed = |partition, code, offset| ListedOffset { partition, code: Code(code), offset };
+            assert_eq!(read, [listed(0, 0, 42), listed(3, 6, -1)]);
+        }
+    }
+
+    #[test]
     fn configs_of_every_version_with_synonyms_and_null_values() {
         let text = StrBytes::from_static_str;
         for version in 1..=4 {
@@ -314,6 +371,7 @@ mod tests {
             let _ = api_versions(&bytes, version.min(3));
             let _ = metadata(&bytes, version.min(12));
             let _ = fetch(&bytes, version.max(4));
+            let _ = list_offsets(&bytes, version.clamp(1, 6));
             let _ = describe_configs(&bytes, version.clamp(1, 4));
         }
     }

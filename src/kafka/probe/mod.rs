@@ -7,6 +7,7 @@
 mod answers;
 mod batch;
 mod connection;
+mod log_bounds;
 mod notes;
 mod requests;
 mod seen;
@@ -22,8 +23,12 @@ use crate::ids::{Offset, Partition};
 use crate::kafka::client::cluster::Broker;
 use steps::steps;
 
+pub use log_bounds::log_bounds;
 pub use notes::api_notes;
-pub use seen::{Api, BatchHeader, FetchProbe, NoFetch, Probe, ProbeStage, ProbedMetadata, ProbedTopic};
+pub use seen::{
+    Api, BatchHeader, FetchProbe, LogBounds, NoFetch, PartitionBounds, Probe, ProbeStage, ProbedMetadata,
+    ProbedTopic, TopicBounds,
+};
 pub use settings::{NoSettings, TopicSettings, topic_settings};
 
 /// Connects to one broker (`host:port`), and requests its API versions and these topics. With SASL, the steps

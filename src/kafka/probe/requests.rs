@@ -1,16 +1,17 @@
-//! The four requests of the probe, each in the newest version that both sides support.
+//! The five requests of the probe, each in the newest version that both sides support.
 //!
 //! The kafka-protocol crate encodes them.
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, BrokerId, DescribeConfigsRequest, FetchRequest, MetadataRequest,
-    RequestHeader, TopicName,
+    ApiKey, ApiVersionsRequest, BrokerId, DescribeConfigsRequest, FetchRequest, ListOffsetsRequest,
+    MetadataRequest, RequestHeader, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
 
-use super::answers::{self, DescribedResource};
+use super::answers::{self, DescribedResource, ListedOffset};
 use super::connection::Connection;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
@@ -110,6 +111,31 @@ pub(super) fn fetch(
         .with_topics(vec![topic]);
     let answer = exchange(connection, ApiKey::Fetch, version, &body)?;
     answers::fetch(&answer, version).map_err(|error| error.to_string())
+}
+
+/// The timestamp that requests the start of a log.
+pub(super) const LOG_START: i64 = -2;
+/// The timestamp that requests the end of a log.
+pub(super) const LOG_END: i64 = -1;
+
+/// Sends one ListOffsets for some partitions of a topic, with `read_uncommitted`.
+pub(super) fn list_offsets(
+    connection: &mut Connection,
+    apis: &[Api],
+    topic: &str,
+    partitions: &[Partition],
+    timestamp: i64,
+) -> Result<Vec<ListedOffset>, String> {
+    let version = newest(apis, ApiKey::ListOffsets, 1, 6)?;
+    let wanted = partitions.iter().map(|partition| {
+        ListOffsetsPartition::default().with_partition_index(*partition).with_timestamp(timestamp)
+    });
+    let topic = ListOffsetsTopic::default()
+        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
+        .with_partitions(wanted.collect());
+    let body = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+    let answer = exchange(connection, ApiKey::ListOffsets, version, &body)?;
+    answers::list_offsets(&answer, version).map_err(|error| error.to_string())
 }
 
 /// The resource type of a topic.

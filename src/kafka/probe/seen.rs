@@ -64,6 +64,36 @@ pub struct ProbedTopic {
     pub leader_epochs: Vec<(Partition, i32)>,
 }
 
+/// The logs of one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicBounds {
+    pub name: String,
+    /// As in [`ProbedTopic`].
+    pub id: Option<String>,
+    /// Why the broker does not report the topic.
+    pub error: Option<String>,
+    /// Each partition in the metadata, by number.
+    pub partitions: Vec<PartitionBounds>,
+}
+
+/// The log of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionBounds {
+    pub partition: Partition,
+    /// The leader epoch in the metadata. `None` if the broker does not report it.
+    pub leader_epoch: Option<i32>,
+    /// The error is the reason why there is no answer.
+    pub bounds: Result<LogBounds, String>,
+}
+
+/// The start and the end of a log. The start was requested first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBounds {
+    pub start: Offset,
+    /// The high watermark.
+    pub end: Offset,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchProbe {
     /// The code of the partition, or of the whole answer.
