@@ -55,12 +55,7 @@ impl Observations {
         let hide = |text: &mut String| secrets.hide_from(text);
         for scenario in &mut self.scenarios {
             scenario.message.iter_mut().for_each(hide);
-            let stages = scenario.brokers.iter_mut().flat_map(|broker| &mut broker.stages);
-            stages.filter_map(|(_, _, error)| error.as_mut()).for_each(hide);
-            scenario.topics.iter_mut().filter_map(|topic| topic.error.as_mut()).for_each(hide);
-            scenario.scrape.iter_mut().filter_map(|scrape| scrape.last_error.as_mut()).for_each(hide);
-            let watched = scenario.watch.iter_mut().flat_map(|watch| &mut watch.brokers);
-            watched.filter_map(|broker| broker.last_error.as_mut()).for_each(hide);
+            scenario.of_type.hide(secrets);
         }
         self.faults.iter_mut().for_each(|fault| hide(&mut fault.proof));
         self.containers.iter_mut().flat_map(|it| &mut it.last_lines).for_each(hide);
@@ -98,6 +93,13 @@ pub struct ScenarioSeen {
     pub target_rate: Option<f64>,
     /// Start and end, from the start of the run. `None` if it never started.
     pub span: Option<(Duration, Duration)>,
+    /// What only scenarios of its type observe.
+    pub of_type: TypeSeen,
+}
+
+/// What only scenarios of some types observe.
+#[derive(Debug, Clone, Default)]
+pub struct TypeSeen {
     /// `connect`: the brokers.
     pub brokers: Vec<BrokerSeen>,
     /// `connect`: the topics.
@@ -109,6 +111,19 @@ pub struct ScenarioSeen {
     /// `consume`, `roundtrip`: how many values had their UUID compared, and how many of these differed from
     /// what was sent.
     pub uuids: Option<(u64, u64)>,
+}
+
+impl TypeSeen {
+    /// Hides secrets in what brokers and endpoints returned.
+    fn hide(&mut self, secrets: &Secrets) {
+        let hide = |text: &mut String| secrets.hide_from(text);
+        let stages = self.brokers.iter_mut().flat_map(|broker| &mut broker.stages);
+        stages.filter_map(|(_, _, error)| error.as_mut()).for_each(hide);
+        self.topics.iter_mut().filter_map(|topic| topic.error.as_mut()).for_each(hide);
+        self.scrape.iter_mut().filter_map(|scrape| scrape.last_error.as_mut()).for_each(hide);
+        let watched = self.watch.iter_mut().flat_map(|watch| &mut watch.brokers);
+        watched.filter_map(|broker| broker.last_error.as_mut()).for_each(hide);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -320,11 +320,7 @@ fn seen(
         open_loop,
         target_rate,
         span,
-        brokers: outcome.brokers,
-        topics: outcome.topics,
-        scrape: outcome.scrape,
-        watch: outcome.watch,
-        uuids: outcome.uuids,
+        of_type: outcome.of_type,
     }
 }
 

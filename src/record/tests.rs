@@ -9,7 +9,7 @@ use crate::anomaly::Anomaly;
 use crate::ids::RunTag;
 use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
-use crate::observe::{EarlyEnd, Observations, PartitionSeen, ScenarioEnd, ScenarioSeen};
+use crate::observe::{EarlyEnd, Observations, PartitionSeen, ScenarioEnd, ScenarioSeen, TypeSeen};
 use crate::plan::{self, CheckPlan, CheckSettings, Plan, ScenarioKind};
 use crate::scenario::{LoadOptions, Position};
 
@@ -47,11 +47,7 @@ fn scenario(name: &str, kind: &str) -> ScenarioSeen {
         open_loop: None,
         target_rate: None,
         span: Some((std::time::Duration::ZERO, std::time::Duration::from_secs(1))),
-        brokers: Vec::new(),
-        topics: Vec::new(),
-        scrape: None,
-        watch: None,
-        uuids: None,
+        of_type: TypeSeen::default(),
     }
 }
 

@@ -158,11 +158,7 @@ fn seen_scenario(name: &str, kind: &str, counts: Snapshot, end: u64) -> Scenario
         open_loop: (kind == "produce").then_some(true),
         target_rate: (kind == "produce").then_some(200.0),
         span: Some((ms(2), ms(end))),
-        brokers: Vec::new(),
-        topics: Vec::new(),
-        scrape: None,
-        watch: None,
-        uuids: None,
+        of_type: TypeSeen::default(),
     }
 }
 
@@ -302,19 +298,22 @@ fn seen() -> Observations {
         silences: Vec::new(),
     };
     let steady = ScenarioSeen {
-        watch: Some(WatchSeen {
-            brokers: vec![
-                broker(40_112, 122, 111, 12, Some("connection refused")),
-                broker(40_113, 40, 40, 16_230, None),
-                broker(40_114, 39, 39, 16_410, None),
-            ],
-            changes: vec![
-                change(16_230, Aspect::Brokers, None, "0 at 127.0.0.1:40112", "0, 1 at 127.0.0.1:40113"),
-                change(16_410, Aspect::Brokers, None, "0, 1", "0, 1, 2 at 127.0.0.1:40114"),
-                change(16_610, Aspect::Leaders, Some(1), "0", "2"),
-            ],
-            ..WatchSeen::default()
-        }),
+        of_type: TypeSeen {
+            watch: Some(WatchSeen {
+                brokers: vec![
+                    broker(40_112, 122, 111, 12, Some("connection refused")),
+                    broker(40_113, 40, 40, 16_230, None),
+                    broker(40_114, 39, 39, 16_410, None),
+                ],
+                changes: vec![
+                    change(16_230, Aspect::Brokers, None, "0 at 127.0.0.1:40112", "0, 1 at 127.0.0.1:40113"),
+                    change(16_410, Aspect::Brokers, None, "0, 1", "0, 1, 2 at 127.0.0.1:40114"),
+                    change(16_610, Aspect::Leaders, Some(1), "0", "2"),
+                ],
+                ..WatchSeen::default()
+            }),
+            ..TypeSeen::default()
+        },
         ..seen_scenario("steady", "watch", Snapshot::default(), 24_600)
     };
     let mut streams = Streams::default();

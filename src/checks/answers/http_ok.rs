@@ -47,7 +47,7 @@ impl Check for HttpOk {
 
 /// The responses of the endpoint. `None` if no request was made.
 pub(crate) fn scrape<'a>(case: &CheckedScenario<'a>) -> Option<&'a ScrapeSeen> {
-    case.scenario.scrape.as_ref().filter(|scrape| scrape.requests > 0)
+    case.scenario.of_type.scrape.as_ref().filter(|scrape| scrape.requests > 0)
 }
 
 /// Covers all requests.

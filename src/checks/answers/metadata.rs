@@ -32,10 +32,10 @@ impl Check for Metadata {
 }
 
 fn metadata(case: &CheckedScenario<'_>) -> Answer {
-    let topics = &case.scenario.topics;
+    let topics = &case.scenario.of_type.topics;
     let count = topics.len();
     if count == 0 {
-        let brokers = &case.scenario.brokers;
+        let brokers = &case.scenario.of_type.brokers;
         let reached = !brokers.is_empty() && brokers.iter().all(|broker| broker.reachable);
         let domain = Domain::judged_all(1, "metadata of the cluster");
         let actual = if reached { "an answer" } else { "none" };

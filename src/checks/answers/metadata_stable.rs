@@ -54,7 +54,7 @@ fn metadata_stable(
     allow: &[Aspect],
     max_silence: Duration,
 ) -> Answer {
-    let Some(watch) = &case.scenario.watch else { return case.no_data(expected) };
+    let Some(watch) = &case.scenario.of_type.watch else { return case.no_data(expected) };
     let asked = watch.brokers.iter().filter(|broker| broker.asked > 0);
     let mute: Vec<_> = asked.clone().filter(|broker| broker.answered == 0).collect();
     if mute.len() == asked.clone().count() {

@@ -34,7 +34,7 @@ impl Check for Reachable {
 }
 
 fn reachable(case: &CheckedScenario<'_>) -> Answer {
-    let brokers = &case.scenario.brokers;
+    let brokers = &case.scenario.of_type.brokers;
     let count = brokers.len();
     if count == 0 {
         return Answer::fail("every broker", "none tried", case.scenario.message.clone().unwrap_or_default());

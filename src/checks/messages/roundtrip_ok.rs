@@ -37,7 +37,7 @@ impl Check for RoundtripOk {
             let domain = Domain::judged_all(planned, expected.clone()).without(case.ended_early());
             return Answer::pass(expected, actual, domain);
         }
-        let altered = case.scenario.uuids.map_or(0, |(_, wrong)| wrong);
+        let altered = case.scenario.of_type.uuids.map_or(0, |(_, wrong)| wrong);
         let late = counts.acked.saturating_sub(counts.received);
         if late + altered + case.broken() > 0 {
             let evidence = if late > 0 {

@@ -28,7 +28,8 @@ impl Check for UuidMatch {
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
-        let Some((compared, wrong)) = case.scenario.uuids.filter(|(compared, _)| *compared > 0) else {
+        let Some((compared, wrong)) = case.scenario.of_type.uuids.filter(|(compared, _)| *compared > 0)
+        else {
             return not_compared(case);
         };
         // For a reader, missing messages are missing UUIDs. For a round trip, those that did not complete

@@ -680,7 +680,7 @@ fn roundtrip_ok_wants_each_iteration_acked_and_read_back() {
     assert_eq!(unanswered.outcome(), CheckAnswer::Inconclusive, "read back, and never acked");
     let altered = roundtrips(|ping| {
         (ping.counts.acked, ping.counts.received) = (9, 9);
-        ping.uuids = Some((10, 1));
+        ping.of_type.uuids = Some((10, 1));
     });
     assert_eq!(altered.outcome(), CheckAnswer::Fail);
     let early = roundtrips(|ping| {
@@ -696,7 +696,7 @@ fn roundtrip_ok_wants_each_iteration_acked_and_read_back() {
 fn endpoints_and_brokers_answer_for_what_was_asked() {
     let mut seen = whole();
     let broker = |reachable| BrokerSeen { broker: "a:1".to_owned(), reachable, ..BrokerSeen::default() };
-    seen.scenarios[2].brokers = vec![broker(true), broker(false)];
+    seen.scenarios[2].of_type.brokers = vec![broker(true), broker(false)];
     let some = ask(CheckSettings::Reachable, None, &seen).answer;
     assert_eq!(
         (some.outcome(), some.actual(), some.message()),
@@ -704,14 +704,15 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     );
     seen.scenarios[2].ended = ScenarioEnd::Aborted;
     assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.outcome(), CheckAnswer::Inconclusive);
-    seen.scenarios[2].brokers = vec![broker(true)];
+    seen.scenarios[2].of_type.brokers = vec![broker(true)];
     assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.covers(), "1 broker");
 
     let mut plan = plan::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
     let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
     let up = SeriesSeen { name: "up".to_owned(), present: 1, ..SeriesSeen::default() };
     let series = vec![up];
-    look.scrape = Some(ScrapeSeen { requests: 2, ok: 2, with_body: 1, series, ..ScrapeSeen::default() });
+    look.of_type.scrape =
+        Some(ScrapeSeen { requests: 2, ok: 2, with_body: 1, series, ..ScrapeSeen::default() });
     let ping = scenario("ping", "roundtrip", Snapshot::default(), (0, 0));
     let seen = Observations { scenarios: vec![ping, look], ..Observations::default() };
     let mut judge = |it: CheckSettings| {
@@ -740,7 +741,7 @@ fn a_series_is_missing_only_where_all_of_the_page_was_read() {
             beyond,
             near: vec![format!("{name}{{a=\"1\"}}")],
         });
-        look.scrape = Some(ScrapeSeen {
+        look.of_type.scrape = Some(ScrapeSeen {
             requests: 2,
             ok: 2,
             cut: 1,

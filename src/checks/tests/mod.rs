@@ -17,8 +17,8 @@ use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};
 use crate::metrics::Snapshot;
 use crate::observe::{
-    FaultSeen, JudgedReading, MetadataChange, Observations, ScenarioEnd, ScenarioSeen, Silence, WatchSeen,
-    WatchedBroker,
+    FaultSeen, JudgedReading, MetadataChange, Observations, ScenarioEnd, ScenarioSeen, Silence, TypeSeen,
+    WatchSeen, WatchedBroker,
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
@@ -82,11 +82,7 @@ fn scenario(name: &str, kind: &str, counts: Snapshot, span: (u64, u64)) -> Scena
         open_loop: None,
         target_rate: None,
         span: Some((ms(span.0), ms(span.1))),
-        brokers: Vec::new(),
-        topics: Vec::new(),
-        scrape: None,
-        watch: None,
-        uuids: None,
+        of_type: TypeSeen::default(),
     }
 }
 
@@ -418,7 +414,7 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
     let broker =
         WatchedBroker { broker: "a:1".to_owned(), asked: 9, answered: 9, ..WatchedBroker::default() };
     let mut seen = scenario("steady", "watch", Snapshot::default(), (0, 30_000));
-    seen.watch = Some(WatchSeen { brokers: vec![broker], changes, ..WatchSeen::default() });
+    seen.of_type.watch = Some(WatchSeen { brokers: vec![broker], changes, ..WatchSeen::default() });
     seen
 }
 
@@ -462,7 +458,7 @@ fn metadata_stable_names_each_change_that_is_not_allowed() {
 fn metadata_stable_needs_answers() {
     let judge = |seen: &ScenarioSeen| judge_metadata(seen, &[]);
     let mut seen = watched(Vec::new());
-    let watch = seen.watch.as_mut().unwrap();
+    let watch = seen.of_type.watch.as_mut().unwrap();
     let error = Some("refused".to_owned());
     let mute =
         WatchedBroker { broker: "b:1".to_owned(), asked: 3, last_error: error, ..WatchedBroker::default() };
@@ -475,13 +471,13 @@ fn metadata_stable_needs_answers() {
             "b:1 never answered: refused; make sure that kaf6 can reach every address that the brokers advertise"
         )
     );
-    seen.watch.as_mut().unwrap().brokers.remove(0);
+    seen.of_type.watch.as_mut().unwrap().brokers.remove(0);
     let none = judge(&seen);
     assert_eq!((none.outcome(), none.actual()), (CheckAnswer::Inconclusive, "no data"));
-    seen.watch = None;
+    seen.of_type.watch = None;
     assert_eq!(judge(&seen).actual(), "no data");
     let mut more = watched(Vec::new());
-    more.watch.as_mut().unwrap().more_changes = 1;
+    more.of_type.watch.as_mut().unwrap().more_changes = 1;
     assert_eq!(judge(&more).outcome(), CheckAnswer::Inconclusive);
 }
 
@@ -489,7 +485,7 @@ fn metadata_stable_needs_answers() {
 /// the end.
 fn silent(silences: &[(u64, u64)], to_the_end: bool) -> ScenarioSeen {
     let mut seen = watched(Vec::new());
-    let broker = &mut seen.watch.as_mut().unwrap().brokers[0];
+    let broker = &mut seen.of_type.watch.as_mut().unwrap().brokers[0];
     broker.last_error = Some("tcp: refused".to_owned());
     let silence = |(from, to): &(u64, u64)| Silence { from: ms(*from), to: ms(*to), to_the_end: false };
     broker.silences = silences.iter().map(silence).collect();
@@ -509,7 +505,7 @@ fn metadata_stable_fails_for_a_broker_that_stops_answering() {
     let back = judge(&[(20_500, 30_501)], false);
     assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Fail, "silent for 10.001 s"), "back too late");
     let mut both = silent(&[(20_500, 30_501)], false);
-    both.watch.as_mut().unwrap().changes = vec![change(Aspect::Leaders)];
+    both.of_type.watch.as_mut().unwrap().changes = vec![change(Aspect::Leaders)];
     let both = judge_metadata(&both, &[]);
     assert_eq!((both.outcome(), both.actual()), (CheckAnswer::Fail, "1 change, silent for 10.001 s"));
     assert!(both.message().starts_with("leaders of t[2]") && both.message().contains("; a:1 gave no answer"));
@@ -557,7 +553,7 @@ fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end(
 #[test]
 fn metadata_stable_needs_more_than_one_answer() {
     let mut seen = watched(Vec::new());
-    seen.watch.as_mut().unwrap().brokers[0].answered = 1;
+    seen.of_type.watch.as_mut().unwrap().brokers[0].answered = 1;
     let once = judge_metadata(&seen, &[]);
     assert_eq!(once.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
@@ -566,9 +562,9 @@ fn metadata_stable_needs_more_than_one_answer() {
     );
     // The broker answered once and never again.
     let mut seen = silent(&[(2000, 30_000)], true);
-    seen.watch.as_mut().unwrap().brokers[0].answered = 1;
+    seen.of_type.watch.as_mut().unwrap().brokers[0].answered = 1;
     assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Inconclusive);
-    seen.watch.as_mut().unwrap().brokers[0].silences[0].to = ms(31_000);
+    seen.of_type.watch.as_mut().unwrap().brokers[0].silences[0].to = ms(31_000);
     assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Fail);
 }
 
@@ -646,7 +642,7 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     ];
     let mut plan = plan(&asks);
     let mut seen = world(10);
-    seen.scenarios[2].brokers =
+    seen.scenarios[2].of_type.brokers =
         vec![crate::observe::BrokerSeen { reachable: true, ..crate::observe::BrokerSeen::default() }];
     let outcomes = |plan: &Plan, seen: &Observations| -> Vec<(String, CheckAnswer)> {
         evaluate(plan, seen).into_iter().map(|r| (r.check.name, r.answer.outcome())).collect()

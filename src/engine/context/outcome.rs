@@ -7,7 +7,7 @@ use super::stop::{Stop, StopReason};
 use crate::engine::messages::ends::PartitionEnd;
 use crate::ids::StreamId;
 use crate::ledger::SentLog;
-use crate::observe::{BrokerSeen, ScenarioEnd, ScrapeSeen, TopicSeen, WatchSeen};
+use crate::observe::{ScenarioEnd, TypeSeen};
 
 /// The end of a scenario that was stopped early.
 pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
@@ -22,11 +22,7 @@ pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
 pub(crate) struct ScenarioOutcome {
     pub(crate) ended: Option<ScenarioEnd>,
     pub(crate) message: Option<String>,
-    pub(crate) brokers: Vec<BrokerSeen>,
-    pub(crate) topics: Vec<TopicSeen>,
-    pub(crate) scrape: Option<ScrapeSeen>,
-    pub(crate) watch: Option<WatchSeen>,
-    pub(crate) uuids: Option<(u64, u64)>,
+    pub(crate) of_type: TypeSeen,
     /// What it sent, by stream.
     pub(crate) sent: HashMap<StreamId, SentLog>,
     /// What it read, by partition.
@@ -36,6 +32,11 @@ pub(crate) struct ScenarioOutcome {
 impl ScenarioOutcome {
     pub(crate) fn of(ended: ScenarioEnd) -> Self {
         Self { ended: Some(ended), ..Self::default() }
+    }
+
+    pub(crate) fn observed(mut self, of_type: TypeSeen) -> Self {
+        self.of_type = of_type;
+        self
     }
 
     pub(crate) fn because(mut self, message: impl Into<String>) -> Self {

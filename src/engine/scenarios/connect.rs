@@ -11,7 +11,7 @@ use crate::engine::scheduling::setup::{Setup, in_container_hint};
 use crate::kafka::client::metadata;
 use crate::kafka::{self, probe};
 use crate::metrics::Recorder;
-use crate::observe::{BrokerSeen, Note, ScenarioEnd, TopicSeen};
+use crate::observe::{BrokerSeen, Note, ScenarioEnd, TopicSeen, TypeSeen};
 use crate::plan::ConnectPlan;
 
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -69,13 +69,8 @@ pub(crate) async fn run(
             }
             note_apis(context, &brokers);
             let message = (ended == ScenarioEnd::Timeout).then(|| not_found(&brokers, &seen));
-            return ScenarioOutcome {
-                ended: Some(ended),
-                message,
-                brokers,
-                topics: seen,
-                ..ScenarioOutcome::default()
-            };
+            let of_type = TypeSeen { brokers, topics: seen, ..TypeSeen::default() };
+            return ScenarioOutcome { message, ..ScenarioOutcome::of(ended).observed(of_type) };
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::ids::Partition;
 use crate::kafka::{self, Client, Code, probe};
-use crate::observe::{MetadataChange, Note, ScenarioEnd, Silence, WatchSeen, WatchedBroker};
+use crate::observe::{MetadataChange, Note, ScenarioEnd, Silence, TypeSeen, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
 /// Timeout of one request to one broker.
@@ -71,7 +71,8 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &WatchPla
             changes are not listed",
         ));
     }
-    ScenarioOutcome { ended: Some(ended), watch: Some(watched.ended()), ..ScenarioOutcome::default() }
+    let watch = Some(watched.ended());
+    ScenarioOutcome::of(ended).observed(TypeSeen { watch, ..TypeSeen::default() })
 }
 
 /// Sends requests to these brokers in parallel.

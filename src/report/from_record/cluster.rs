@@ -104,7 +104,7 @@ pub(super) fn logs(seen: &Observations) -> Vec<FileSummary> {
 
 /// Metadata changes, over all `watch` scenarios.
 pub(super) fn changes(seen: &Observations) -> Vec<MetadataChangeSummary> {
-    let watches = seen.scenarios.iter().filter_map(|s| Some((s, s.watch.as_ref()?)));
+    let watches = seen.scenarios.iter().filter_map(|s| Some((s, s.of_type.watch.as_ref()?)));
     let mut all: Vec<MetadataChangeSummary> = watches
         .flat_map(|(scenario, watch)| {
             watch.changes.iter().map(|change| MetadataChangeSummary {
@@ -125,7 +125,7 @@ pub(super) fn changes(seen: &Observations) -> Vec<MetadataChangeSummary> {
 
 /// The brokers that each `watch` scenario queried.
 pub(super) fn watch(seen: &Observations) -> IndexMap<String, WatchSummary> {
-    let watches = seen.scenarios.iter().filter_map(|s| Some((s, s.watch.as_ref()?)));
+    let watches = seen.scenarios.iter().filter_map(|s| Some((s, s.of_type.watch.as_ref()?)));
     watches
         .map(|(scenario, watch)| {
             let brokers = watch.brokers.iter().map(|broker| WatchedBrokerSummary {

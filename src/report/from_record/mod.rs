@@ -108,7 +108,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
         connect: seen
             .scenarios
             .iter()
-            .filter(|s| !s.brokers.is_empty())
+            .filter(|s| !s.of_type.brokers.is_empty())
             .map(|s| (s.name.clone(), connect(s)))
             .collect(),
         metadata_changes: cluster::changes(seen),
@@ -175,7 +175,7 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
         started_ms: seen.span.map(|(from, _)| ms(from)),
         ended_ms: seen.span.map(|(_, to)| ms(to)),
         message: seen.message.clone(),
-        http_status: seen.scrape.as_ref().and_then(|s| s.last_status),
+        http_status: seen.of_type.scrape.as_ref().and_then(|s| s.last_status),
     }
 }
 
@@ -276,7 +276,8 @@ fn partitions(seen: &Observations) -> Vec<PartitionSummary> {
 }
 
 fn connect(seen: &ScenarioSeen) -> Vec<BrokerConnect> {
-    seen.brokers
+    seen.of_type
+        .brokers
         .iter()
         .map(|broker| BrokerConnect {
             broker: broker.broker.clone(),
@@ -306,7 +307,7 @@ fn connect(seen: &ScenarioSeen) -> Vec<BrokerConnect> {
 }
 
 fn metric_series(seen: &ScenarioSeen) -> Vec<MetricSeries> {
-    let points = seen.scrape.iter().flat_map(|scrape| &scrape.points);
+    let points = seen.of_type.scrape.iter().flat_map(|scrape| &scrape.points);
     points
         .map(|series| MetricSeries {
             scenario: seen.name.clone(),

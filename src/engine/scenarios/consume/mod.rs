@@ -32,7 +32,7 @@ use crate::engine::messages::end_marker::EndMarkers;
 use crate::engine::messages::ends::PartitionEnd;
 use crate::engine::scheduling::setup::Setup;
 use crate::ids::Partition;
-use crate::observe::ScenarioEnd;
+use crate::observe::{ScenarioEnd, TypeSeen};
 use crate::plan::{self, ConsumePlan, From, Work};
 
 /// Maximum number of partitions that an automatically added reader reads during the run. If the topic has more, it
@@ -98,7 +98,8 @@ pub(crate) async fn run(
         )),
         (None, End::Timeout) => out_of_time(context, index),
     };
-    ScenarioOutcome { uuids: Some(uuids), ends, ..outcome }
+    let of_type = TypeSeen { uuids: Some(uuids), ..TypeSeen::default() };
+    ScenarioOutcome { of_type, ends, ..outcome }
 }
 
 fn out_of_time(context: &RunContext, index: usize) -> ScenarioOutcome {

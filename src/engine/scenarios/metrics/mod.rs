@@ -14,7 +14,7 @@ use exposition::look_for;
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::metrics::Recorder;
-use crate::observe::{Note, ScenarioEnd, ScrapeSeen, SeriesPoints, SeriesSeen};
+use crate::observe::{Note, ScenarioEnd, ScrapeSeen, SeriesPoints, SeriesSeen, TypeSeen};
 use crate::plan::MetricsPlan;
 use crate::scenario::Series;
 use crate::units::thousands;
@@ -66,7 +66,7 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
             context.plan.scenarios[index].name
         )));
     }
-    ScenarioOutcome { ended: Some(ended), scrape: Some(seen), ..ScenarioOutcome::default() }
+    ScenarioOutcome::of(ended).observed(TypeSeen { scrape: Some(seen), ..TypeSeen::default() })
 }
 
 struct Request {

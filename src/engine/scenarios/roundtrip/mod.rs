@@ -14,7 +14,7 @@ use trips::RoundtripTask;
 use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::fatal::given_up;
 use crate::engine::scheduling::setup::Setup;
-use crate::observe::ScenarioEnd;
+use crate::observe::{ScenarioEnd, TypeSeen};
 use crate::plan::Work;
 
 pub(crate) async fn run(context: &Arc<RunContext>, setup: &Setup, index: usize) -> ScenarioOutcome {
@@ -75,5 +75,6 @@ pub(crate) async fn run(context: &Arc<RunContext>, setup: &Setup, index: usize) 
         )),
         _ => ScenarioOutcome::of(ScenarioEnd::Done),
     };
-    ScenarioOutcome { uuids: Some((compared, wrong)), sent, ends, ..outcome }
+    let of_type = TypeSeen { uuids: Some((compared, wrong)), ..TypeSeen::default() };
+    ScenarioOutcome { of_type, sent, ends, ..outcome }
 }
