@@ -22,7 +22,7 @@ pub mod windows;
 pub use cluster::{ClusterPlan, FaultTarget, ServicePlan};
 pub use compile::{ActionPlan, AllowedShares, CheckSettings, FaultPart, FaultPlan, compile, load, load_text};
 pub use readers::{covers, is_left, judges, waits_for};
-pub use scenarios::{ConnectPlan, ConsumePlan, MetricsPlan, ProducePlan, RoundtripPlan, WatchPlan, Work};
+pub use scenarios::*;
 pub use schedule::Schedule;
 
 pub use crate::scenario::format::expr::{Counter, Metric, Op, ThresholdExpr, When};

@@ -124,7 +124,7 @@ impl RunContext {
         self.client.brokers().to_vec()
     }
 
-    /// The brokers that a `watch` queries now: its own, or those of the run. Includes brokers that a fault added, and
+    /// The brokers that a background scenario queries now: its own, or those of the run. Includes brokers that a fault added, and
     /// excludes brokers that a fault removed.
     pub(crate) fn brokers_now(&self, index: usize) -> Vec<String> {
         let mut brokers = self.client_of(index).brokers().to_vec();
@@ -149,6 +149,17 @@ impl RunContext {
         self.states[self.plan.scenarios.len()..]
             .iter()
             .any(|state| matches!(state.get(), Lifecycle::Ended(_)))
+    }
+
+    /// Waits until all faults are healed, also those that end with the last scenario, so that their effect does not
+    /// count as the brokers' final state. Also ends when the run is stopped.
+    pub(crate) async fn faults_healed(&self) {
+        for fault in &self.states[self.plan.scenarios.len()..] {
+            tokio::select! {
+                _ = fault.over() => {}
+                () = self.stop.stopped() => return,
+            }
+        }
     }
 
     /// The index of a topic in the run.

@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &WatchPla
     };
     if !context.stop.is_stopped() {
         if ended == ScenarioEnd::Done {
-            healed(context).await;
+            context.faults_healed().await;
         }
         ask_again(context, index, &mut watched, &topics, plan.every).await;
     }
@@ -97,17 +97,6 @@ async fn ask(
         }
     }
     watched.no_longer_asked(&context.brokers_now(index));
-}
-
-/// Waits until faults that end with the last scenario are healed, so that their effect does not count as the brokers'
-/// final state.
-async fn healed(context: &RunContext) {
-    for fault in &context.states[context.plan.scenarios.len()..] {
-        tokio::select! {
-            _ = fault.over() => {}
-            () = context.stop.stopped() => return,
-        }
-    }
 }
 
 /// Sends a few more requests to brokers that did not answer the last one, or answered only once.
