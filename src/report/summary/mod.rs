@@ -192,7 +192,7 @@ pub struct DefaultSummary {
 /// measured are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioSummary {
-    /// `connect`, `metrics`, `produce`, `consume`, `roundtrip` or `watch`.
+    /// The `type` in the scenario file, such as `produce`.
     #[serde(rename = "type")]
     pub kind: String,
     /// How the scenario ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped`, `failed` or

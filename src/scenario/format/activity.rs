@@ -1,5 +1,4 @@
-//! The scenario types as a file defines them: `connect`, `metrics`, `produce`, `consume`, `roundtrip`,
-//! `watch`.
+//! The scenario types as a file defines them.
 //!
 //! Defines the fields of each type and the fields that all types share.
 
