@@ -1,8 +1,8 @@
-//! What only scenarios of some types observe: brokers, topics, endpoints, metadata.
+//! What only scenarios of some types observe: brokers, topics, endpoints, metadata, logs.
 
 use std::time::Duration;
 
-use crate::ids::Partition;
+use crate::ids::{Offset, Partition};
 use crate::plan::Aspect;
 use crate::scenario::Secrets;
 
@@ -17,6 +17,8 @@ pub struct TypeSeen {
     pub scrape: Option<ScrapeSeen>,
     /// `watch`: the metadata.
     pub watch: Option<WatchSeen>,
+    /// `offsets`: the logs.
+    pub offsets: Option<OffsetsSeen>,
     /// `consume`, `roundtrip`: how many values had their UUID compared, and how many of these differed from
     /// what was sent.
     pub uuids: Option<(u64, u64)>,
@@ -32,6 +34,11 @@ impl TypeSeen {
         self.scrape.iter_mut().filter_map(|scrape| scrape.last_error.as_mut()).for_each(hide);
         let watched = self.watch.iter_mut().flat_map(|watch| &mut watch.brokers);
         watched.filter_map(|broker| broker.last_error.as_mut()).for_each(hide);
+        if let Some(offsets) = &mut self.offsets {
+            offsets.last_error.iter_mut().for_each(hide);
+            offsets.unreported.iter_mut().for_each(|(_, error)| hide(error));
+            offsets.logs.iter_mut().filter_map(|log| log.last_error.as_mut()).for_each(hide);
+        }
     }
 }
 
@@ -165,4 +172,90 @@ pub struct MetadataChange {
     /// The previous value, from this broker or another one.
     pub before: String,
     pub after: String,
+}
+
+/// The starts and ends of logs over time, as brokers report them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OffsetsSeen {
+    /// Each partition that a broker reported, by topic and number.
+    pub logs: Vec<LogSeen>,
+    /// Topics without a reported partition, with the reason.
+    pub unreported: Vec<(String, String)>,
+    /// Number of further reversals that were not stored.
+    pub more_reversals: u64,
+    /// The error of the last request that no broker answered.
+    pub last_error: Option<String>,
+}
+
+/// The log of one partition over time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogSeen {
+    pub topic: String,
+    pub partition: Partition,
+    /// Number of requests since a broker first reported the partition.
+    pub asked: u64,
+    pub answered: u64,
+    /// Start and end in the first answer.
+    pub first: Option<(Offset, Offset)>,
+    pub last: Option<(Offset, Offset)>,
+    /// Whether the last request had no answer.
+    pub silent: bool,
+    /// The last error of a request without an answer.
+    pub last_error: Option<String>,
+    /// How often the topic id changed.
+    pub recreated: u64,
+    pub reversals: Vec<LogReversal>,
+}
+
+/// A start or end of a log that was lower than in the answer before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogReversal {
+    /// Time of the lower answer, from the start of the run.
+    pub at: Duration,
+    pub side: LogSide,
+    pub from: Offset,
+    pub to: Offset,
+    pub proof: ReversalProof,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogSide {
+    Start,
+    End,
+}
+
+/// What is known about a reversal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReversalProof {
+    /// A later answer had the same topic id, so the topic was not recreated.
+    SameTopic,
+    /// The broker reports no topic id.
+    NoTopicId,
+    /// No later answer had a topic id.
+    NoLaterAnswer,
+    /// A start, with another leader or an unknown leader epoch. This is permitted.
+    OtherLeader,
+}
+
+impl OffsetsSeen {
+    /// The reversals with such a proof, by time.
+    pub fn reversals(&self, wanted: impl Fn(&ReversalProof) -> bool) -> Vec<(&LogSeen, &LogReversal)> {
+        let all = self.logs.iter().flat_map(|log| log.reversals.iter().map(move |it| (log, it)));
+        let mut found: Vec<_> = all.filter(|(_, it)| wanted(&it.proof)).collect();
+        found.sort_by_key(|(_, it)| it.at);
+        found
+    }
+}
+
+impl LogReversal {
+    /// Such as `the reported end of orders[1] went back from 90 to 40 at 3.200 s`.
+    pub fn in_words(&self, log: &LogSeen) -> String {
+        let Self { at, side, from, to, .. } = self;
+        let side = match side {
+            LogSide::Start => "start",
+            LogSide::End => "end",
+        };
+        let (topic, partition, at) = (&log.topic, log.partition, at.as_secs_f64());
+        format!("the reported {side} of {topic}[{partition}] went back from {from} to {to} at {at:.3} s")
+    }
 }

@@ -34,6 +34,8 @@ pub const WARMUP: u64 = 5;
 pub const ROUNDTRIP_PARTITION: i32 = 0;
 /// `iteration_timeout` of a round trip.
 pub const ITERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// `every` of an `offsets`.
+pub const OFFSETS_EVERY: crate::units::Duration = crate::units::Duration::from_secs(1);
 /// `every` of a `watch`.
 pub const WATCH_EVERY: crate::units::Duration = crate::units::Duration::from_millis(500);
 /// `pull` of a service.
@@ -156,6 +158,8 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ),
     ("watch", "every", "500ms"),
     ("watch", "timeout", "until the last other scenario ends"),
+    ("offsets", "every", "1s"),
+    ("offsets", "timeout", "until the last other scenario ends"),
     ("service", "pull", "missing"),
     ("service", "entrypoint", "the image's"),
     ("service", "command", "the image's"),

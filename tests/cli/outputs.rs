@@ -170,3 +170,18 @@ fn paced_round_trips_start_one_interval_apart() {
     // Four pauses between five round trips.
     assert!(at("ended_ms") - at("started_ms") >= 800, "{ping}");
 }
+
+#[test]
+fn the_bounds_of_logs_are_requested_until_the_last_other_scenario_has_ended() {
+    let place = Place::new();
+    place.write(
+        "ends.yaml",
+        "brokers: embedded\ntopics: [{name: t, partitions: 3}]\nscenarios:\n  \
+         write: {type: produce, messages: 30}\n  ends: {type: offsets, every: 50ms}\n",
+    );
+    assert_eq!(place.code(&["run", "ends.yaml", "--run-id", "one", "-q"]), 0);
+    let summary = place.json("reports/one/summary.json");
+    let ends = &summary["scenarios"]["ends"];
+    assert_eq!((&ends["ended"], &ends["errors"]), (&Json::from("done"), &Json::from(0)), "{ends}");
+    assert!(!summary["notes"].to_string().contains("went back"), "{}", summary["notes"]);
+}

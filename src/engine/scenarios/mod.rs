@@ -3,6 +3,7 @@
 pub(crate) mod connect;
 pub(crate) mod consume;
 pub(crate) mod metrics;
+pub(crate) mod offsets;
 pub(crate) mod produce;
 pub(crate) mod roundtrip;
 pub(crate) mod watch;
@@ -29,5 +30,6 @@ pub(crate) async fn run(
         Work::Consume(work) => consume::run(context, setup, index, work, end_markers).await,
         Work::Roundtrip(_) => roundtrip::run(context, setup, index).await,
         Work::Watch(work) => watch::run(context, index, work).await,
+        Work::Offsets(work) => offsets::run(context, index, work).await,
     }
 }

@@ -8,6 +8,7 @@ mod connect;
 mod consume;
 mod message;
 mod metrics;
+mod offsets;
 mod produce;
 mod roundtrip;
 mod watch;
@@ -35,6 +36,7 @@ use consume::{TopicWriter, Writers};
 pub use connect::ConnectPlan;
 pub use consume::ConsumePlan;
 pub use metrics::MetricsPlan;
+pub use offsets::OffsetsPlan;
 pub use produce::ProducePlan;
 pub use roundtrip::RoundtripPlan;
 pub use watch::WatchPlan;
@@ -54,6 +56,8 @@ pub enum Work {
     Roundtrip(RoundtripPlan),
     /// Polls metadata and records each change.
     Watch(WatchPlan),
+    /// Polls the start and end of each log and records each one that goes back.
+    Offsets(OffsetsPlan),
 }
 
 /// Timeout of a scenario without `timeout`.
@@ -74,6 +78,7 @@ impl Work {
             Self::Consume(_) => ScenarioKind::Consume,
             Self::Roundtrip(_) => ScenarioKind::Roundtrip,
             Self::Watch(_) => ScenarioKind::Watch,
+            Self::Offsets(_) => ScenarioKind::Offsets,
         }
     }
 
@@ -81,7 +86,7 @@ impl Work {
     pub const fn has_messages(&self) -> bool {
         match self {
             Self::Produce(_) | Self::Consume(_) | Self::Roundtrip(_) => true,
-            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => false,
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) | Self::Offsets(_) => false,
         }
     }
 
@@ -91,7 +96,7 @@ impl Work {
             Self::Produce(p) => Some(&p.topic),
             Self::Consume(c) => Some(&c.topic),
             Self::Roundtrip(r) => Some(&r.topic),
-            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) | Self::Offsets(_) => None,
         }
     }
 
@@ -109,7 +114,7 @@ impl Work {
             },
             Self::Consume(c) => c.partition,
             Self::Roundtrip(r) => Some(r.partition),
-            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) | Self::Offsets(_) => None,
         }
     }
 
@@ -119,7 +124,7 @@ impl Work {
             Self::Produce(p) => p.messages,
             Self::Consume(c) => c.limit,
             Self::Roundtrip(r) => Some(r.iterations),
-            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) | Self::Offsets(_) => None,
         }
     }
 
@@ -163,7 +168,9 @@ impl Work {
             Self::Metrics(MetricsPlan { every: None, .. }) => {
                 DefaultTimeout::Fixed(defaults::METRICS_TIMEOUT)
             }
-            Self::Metrics(MetricsPlan { every: Some(_), .. }) | Self::Watch(_) => DefaultTimeout::Background,
+            Self::Metrics(MetricsPlan { every: Some(_), .. }) | Self::Watch(_) | Self::Offsets(_) => {
+                DefaultTimeout::Background
+            }
             Self::Produce(p) => DefaultTimeout::Fixed(p.default_timeout()),
             Self::Consume(c) => DefaultTimeout::Reading(c),
             Self::Roundtrip(r) => DefaultTimeout::Fixed(r.default_timeout()),
@@ -175,6 +182,7 @@ impl Work {
         match self {
             Self::Connect(it) => Some(&mut it.topics),
             Self::Watch(it) => Some(&mut it.topics),
+            Self::Offsets(it) => Some(&mut it.topics),
             Self::Metrics(_) | Self::Produce(_) | Self::Consume(_) | Self::Roundtrip(_) => None,
         }
     }
@@ -188,6 +196,7 @@ impl Work {
             Self::Consume(it) => it.lines(),
             Self::Roundtrip(it) => it.lines(secrets),
             Self::Watch(it) => it.lines(),
+            Self::Offsets(it) => it.lines(),
         }
     }
 }
@@ -297,6 +306,7 @@ fn compile(
             Work::Roundtrip(roundtrip::roundtrip(cx, pointer, it, topics, &mut taken)?)
         }
         Activity::Watch(it) => Work::Watch(watch::watch(cx, pointer, it, &mut taken)),
+        Activity::Offsets(it) => Work::Offsets(offsets::offsets(cx, pointer, it, &mut taken)),
     };
     let plan = ScenarioPlan {
         name: name.to_owned(),

@@ -29,6 +29,8 @@ pub enum Activity {
     Roundtrip(Box<Roundtrip>),
     /// Polls metadata and records each change.
     Watch(Watch),
+    /// Polls the start and end of each log and records each one that goes back.
+    Offsets(Offsets),
 }
 
 kinds! {
@@ -46,6 +48,8 @@ kinds! {
         Roundtrip = "roundtrip",
         /// Polls metadata and records each change.
         Watch = "watch",
+        /// Polls the start and end of each log and records each one that goes back.
+        Offsets = "offsets",
     }
 }
 
@@ -68,7 +72,7 @@ impl ScenarioKind {
         match self {
             Self::Connect => "Attempts",
             Self::Metrics => "Requests",
-            Self::Produce | Self::Consume | Self::Roundtrip | Self::Watch => "Sent",
+            Self::Produce | Self::Consume | Self::Roundtrip | Self::Watch | Self::Offsets => "Sent",
         }
     }
 
@@ -257,6 +261,15 @@ activity! {
     }
 }
 
+activity! {
+    /// Polls the start and end of each partition's log while other scenarios run, and records each one that goes
+    /// back.
+    Offsets {
+        /// Interval between requests. Default: 1s.
+        every: Written<Duration>,
+    }
+}
+
 impl Activity {
     /// The fields that every scenario shares.
     pub fn common(&self) -> ScenarioCommon {
@@ -267,6 +280,7 @@ impl Activity {
             Self::Consume(it) => it.common(),
             Self::Roundtrip(it) => it.common(),
             Self::Watch(it) => it.common(),
+            Self::Offsets(it) => it.common(),
         }
     }
 }
