@@ -28,6 +28,7 @@ use crate::plan::{CheckKind, CheckPlan, CheckSettings, Plan};
 /// Checks of the answers of brokers and metrics endpoints.
 mod answers {
     pub(crate) mod http_ok;
+    pub(crate) mod log_offsets_monotonic;
     pub(crate) mod metadata;
     pub(crate) mod metadata_stable;
     pub(crate) mod non_empty;
@@ -100,6 +101,7 @@ checks! {
     rates::throughput_drops::ThroughputDrops { during, at_least },
     rates::recovers::Recovers { after, within, tolerance },
     answers::metadata_stable::MetadataStable { allow, max_silence },
+    answers::log_offsets_monotonic::LogOffsetsMonotonic,
     rates::continuity::Continuity { max_gap },
 }
 

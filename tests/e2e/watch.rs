@@ -1,4 +1,4 @@
-//! `watch`: brokers that stop answering while it asks are never green, whether they come back or not.
+//! `watch` and `offsets`: brokers that stop answering while it asks are never green, whether they come back or not.
 
 use std::time::Duration;
 
@@ -131,4 +131,22 @@ run: {{audit: true}}
         assert_eq!(ran.summary["accounts"]["total"]["verified"], 500, "{ran}");
         assert_eq!(ran.check("metadata_stable"), "pass", "{ran}");
     }
+}
+
+#[test]
+fn the_ends_of_a_healthy_log_never_go_back() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let file = format!(
+        "brokers: ['{kafka}']
+topics: [{{name: 'bounds-{{{{run_id}}}}', partitions: 3}}]
+scenarios:
+  write: {{type: produce, duration: 3s, rate: 200/s}}
+  ends: {{type: offsets, every: 50ms}}
+checks: [{{type: log_offsets_monotonic}}]
+"
+    );
+    let ran = Kaf6::file(&file).start().end().expect("pass");
+    assert_eq!(ran.summary["accounts"]["total"]["verified"], 600, "{ran}");
+    assert_eq!(ran.answer("log_offsets_monotonic"), r#""0 reversals" / "0 reversals" / """#, "{ran}");
+    assert_eq!(ran.summary["scenarios"]["ends"]["errors"], 0, "{ran}");
 }

@@ -2,12 +2,12 @@
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{Fetch, ListOffsets};
-use kaf6_liar::{Action, Behaviour, Rule};
+use kaf6_liar::{Action, Behaviour, Phase, Rule};
 
 use tokio::task::JoinSet;
 
 use crate::pair;
-use crate::rows::{BATCHES, READ, SOON, file};
+use crate::rows::{BATCHES, READ, SOON, file, with};
 
 /// What a broker hides in its answers to fetches, while it reports an end before that.
 async fn hidden(hide: Action, end: i64, run: &str) -> pair::Done {
@@ -34,4 +34,32 @@ async fn what_is_hidden_is_unreadable_whatever_end_is_reported() {
         done.counts(&[("unreadable", beyond), ("verified", 100 - beyond)]);
         assert!((15..=100).contains(&beyond), "{}", done.shown());
     }
+}
+
+/// A run with an `offsets` scenario and its check.
+async fn observed(rules: impl IntoIterator<Item = Rule>) -> pair::Done {
+    let scenarios = format!(
+        "write: {{type: produce, messages: 100, rate: 50/s}}\n  read: {{type: consume, {READ}}}\n  \
+         ends: {{type: offsets, every: 20ms}}"
+    );
+    pair::run(&with(2, &scenarios, "{type: log_offsets_monotonic}", ""), Behaviour::of(rules)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reported_end_that_goes_back_fails() {
+    let healthy = observed([]).await;
+    healthy.is("pass").counts(&[("verified", 100)]);
+    assert_eq!(healthy.check("log_offsets_monotonic"), "pass", "{}", healthy.shown());
+    // Of four requests in a row, two are answered with an end of 0.
+    let back =
+        |at| Rule::new(ListOffsets, EndAt { offset: 0, hide: false }).partition(1).from(4 * at).times(2);
+    let lied = observed((0..1000_u32).map(back)).await;
+    lied.did("end_at").is("fail").counts(&[("verified", 100)]);
+    assert_eq!(lied.check("log_offsets_monotonic"), "fail", "{}", lied.shown());
+    assert!(lied.notes("the reported end of t[1] went back from "), "{}", lied.shown());
+    // Nobody knows the end of one of two partitions.
+    let error = Rule::new(ListOffsets, Error { code: 29, written: false }).phase(Phase::AfterMarker);
+    let unknown = observed([error.partition(1)]).await;
+    unknown.did("error").is("error").counts(&[("verified", 100)]);
+    assert_eq!(unknown.check("log_offsets_monotonic"), "inconclusive", "{}", unknown.shown());
 }

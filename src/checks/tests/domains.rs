@@ -47,6 +47,7 @@ fn one_of_each() -> Vec<CheckSettings> {
         CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(1000) },
         CheckSettings::Continuity { max_gap: ms(1000) },
         CheckSettings::NoStaleEnd,
+        CheckSettings::LogOffsetsMonotonic,
     ];
     all.extend(on_messages());
     all

@@ -17,8 +17,8 @@ use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};
 use crate::metrics::Snapshot;
 use crate::observe::{
-    FaultSeen, JudgedReading, MetadataChange, Observations, ScenarioEnd, ScenarioSeen, Silence, TypeSeen,
-    WatchSeen, WatchedBroker,
+    FaultSeen, JudgedReading, LogReversal, LogSeen, LogSide, MetadataChange, Observations, OffsetsSeen,
+    ReversalProof, ScenarioEnd, ScenarioSeen, Silence, TypeSeen, WatchSeen, WatchedBroker,
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
@@ -745,4 +745,85 @@ fn a_rate_of_messages_that_came_at_once_names_the_time_between_them() {
         found.message(),
         "a rate needs at least 200 ms from the first ack to the last, but `write` has only 0 ms; run `write` longer"
     );
+}
+
+/// An `offsets` scenario with two partitions that answered 9 times.
+fn bounds(change: impl FnOnce(&mut OffsetsSeen)) -> Answer {
+    let log = |partition| LogSeen {
+        topic: "t".to_owned(),
+        partition,
+        asked: 9,
+        answered: 9,
+        first: Some((0, 0)),
+        last: Some((0, 90)),
+        ..LogSeen::default()
+    };
+    let mut offsets = OffsetsSeen { logs: vec![log(0), log(1)], ..OffsetsSeen::default() };
+    change(&mut offsets);
+    let mut scenario = scenario("ends", "offsets", Snapshot::default(), (0, 30_000));
+    scenario.of_type.offsets = Some(offsets);
+    let (plan, seen) = (plan(&[]), world(10));
+    let case = CheckedScenario { plan: &plan, seen: &seen, index: 0, scenario: &scenario };
+    evaluate_one(&CheckSettings::LogOffsetsMonotonic, &case)
+}
+
+fn reversal(side: LogSide, proof: ReversalProof) -> LogReversal {
+    LogReversal { at: ms(3200), side, from: 90, to: 40, proof }
+}
+
+#[test]
+fn log_offsets_monotonic_fails_with_each_offset_that_is_proven_to_have_gone_back() {
+    let good = bounds(|_| {});
+    assert_eq!((good.outcome(), good.message()), (CheckAnswer::Pass, ""), "{good:?}");
+    assert_eq!(good.covers(), "18 answers from 2 partitions to `ends`, 0.000 s to 30.000 s");
+    for (side, name) in [(LogSide::Start, "start"), (LogSide::End, "end")] {
+        // Evidence is enough, even if not everything was observed.
+        let bad = bounds(|seen| {
+            seen.logs[1].reversals = vec![reversal(side, ReversalProof::SameTopic)];
+            seen.logs[0].silent = true;
+        });
+        assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "1 reversal"), "{bad:?}");
+        assert_eq!(bad.message(), format!("the reported {name} of t[1] went back from 90 to 40 at 3.200 s"));
+    }
+    let many = bounds(|seen| {
+        seen.logs[1].reversals = vec![reversal(LogSide::End, ReversalProof::SameTopic); 5];
+        seen.more_reversals = 2;
+    });
+    assert!(many.actual() == "5 reversals" && many.message().ends_with("; and 4 more"), "{many:?}");
+}
+
+#[test]
+fn log_offsets_monotonic_says_what_is_unknown() {
+    let open = |change: &dyn Fn(&mut OffsetsSeen)| {
+        let answer = bounds(|seen| change(seen));
+        assert_eq!(answer.outcome(), CheckAnswer::Inconclusive, "{answer:?}");
+        answer.message().to_owned()
+    };
+    let of = |proof| open(&|seen| seen.logs[1].reversals = vec![reversal(LogSide::End, proof)]);
+    assert!(of(ReversalProof::NoTopicId).contains("reports no topic ids"));
+    assert!(of(ReversalProof::NoLaterAnswer).contains("no later answer had the topic id"));
+    assert!(open(&|seen| seen.logs[1].answered = 1).starts_with("the log of t[1] was reported only once"));
+    assert!(open(&|seen| seen.logs[1].answered = 0).starts_with("the log of t[1] was never reported"));
+    let silent = open(&|seen| {
+        seen.logs[1].silent = true;
+        seen.logs[1].last_error = Some("connection refused".to_owned());
+    });
+    let why = "the start and end of t[1] were not reported at the last request (connection refused)";
+    assert!(silent.starts_with(why), "{silent}");
+    let missing = open(&|seen| seen.unreported.push(("u".to_owned(), "no".to_owned())));
+    assert!(missing.starts_with("no broker reported partitions of u: no"), "{missing}");
+    assert!(open(&|seen| seen.logs.clear()).starts_with("no topic was requested"));
+    let refused = open(&|seen| {
+        seen.logs.clear();
+        seen.last_error = Some("refused".to_owned());
+    });
+    assert!(refused.starts_with("no broker answered: refused"), "{refused}");
+}
+
+#[test]
+fn a_start_that_goes_back_with_another_leader_passes_and_is_named() {
+    let answer =
+        bounds(|seen| seen.logs[1].reversals = vec![reversal(LogSide::Start, ReversalProof::OtherLeader)]);
+    assert_eq!(answer.outcome(), CheckAnswer::Pass);
+    assert!(answer.message().ends_with("at 3.200 s, with another leader"), "{answer:?}");
 }

@@ -111,6 +111,8 @@ checks! {
     OffsetsMonotonic = "offsets_monotonic" {}
     /// No partition has a reported end at or below an acked offset. Never added automatically.
     NoStaleEnd = "no_stale_end" {}
+    /// No start or end of a log, as an `offsets` scenario sees it, goes back.
+    LogOffsetsMonotonic = "log_offsets_monotonic" {}
     /// A metric meets a condition.
     Threshold = "threshold" {
         /// The condition, such as `p95 < 200ms`, `error_rate <= 1%` or `rate >= 1k/s`.

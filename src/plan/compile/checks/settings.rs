@@ -79,6 +79,8 @@ check_settings! {
     OffsetsMonotonic,
     /// No partition has a reported end at or below an acked offset.
     NoStaleEnd,
+    /// No start or end of a log, as an `offsets` scenario sees it, goes back.
+    LogOffsetsMonotonic,
     /// A metric meets a condition.
     Threshold {
         /// The condition.
@@ -185,6 +187,7 @@ impl CheckSettings {
             Check::InOrder(it) => Self::InOrder { strict: it.strict.unwrap_or(false) },
             Check::OffsetsMonotonic(_) => Self::OffsetsMonotonic,
             Check::NoStaleEnd(_) => Self::NoStaleEnd,
+            Check::LogOffsetsMonotonic(_) => Self::LogOffsetsMonotonic,
             Check::Threshold(it) => threshold(cx, pointer, it)?,
             Check::ThroughputDrops(it) => {
                 let at = below(pointer, "at_least");
@@ -240,6 +243,7 @@ impl CheckSettings {
             | Self::NoStaleEnd => matches!(kind, ScenarioKind::Consume),
             Self::ThroughputDrops { .. } | Self::Recovers { .. } | Self::Continuity { .. } => sends || reads,
             Self::MetadataStable { .. } => matches!(kind, ScenarioKind::Watch),
+            Self::LogOffsetsMonotonic => matches!(kind, ScenarioKind::Offsets),
             Self::Threshold { expr, .. } => match expr.metric {
                 Metric::Sent | Metric::Acked => sends,
                 Metric::Received => reads,
@@ -275,6 +279,7 @@ impl CheckSettings {
             | Self::ThroughputDrops { .. }
             | Self::Recovers { .. }
             | Self::MetadataStable { .. }
+            | Self::LogOffsetsMonotonic
             | Self::Continuity { .. } => &[],
         }
     }
@@ -360,7 +365,8 @@ impl CheckSettings {
             | Self::NoLoss
             | Self::NoCorruption
             | Self::OffsetsMonotonic
-            | Self::NoStaleEnd => None,
+            | Self::NoStaleEnd
+            | Self::LogOffsetsMonotonic => None,
         }
     }
 }
