@@ -1,17 +1,17 @@
-# The image of the GitHub Action, and of `docker run` in any other CI. Builds with BuildKit and without.
+# The image of the GitHub Action, also for `docker run` in other CI systems. Builds with or without BuildKit.
 # The release workflow pins both base images by digest.
 ARG RUST_IMAGE=rust:1.95.0-bookworm
 ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS build
-# `ci` builds faster and runs slower: for tests of the image itself.
+# `ci` builds faster and runs slower, for tests of the image.
 ARG PROFILE=release
 WORKDIR /build
-# Dependencies first, on an empty crate: librdkafka, OpenSSL and the rest are built again only when these files change.
+# Build the dependencies first, with an empty crate, so that they are rebuilt only when these files change.
 COPY Cargo.toml Cargo.lock build.rs ./
-# What build.rs compiles against librdkafka.
+# The C code that build.rs compiles.
 COPY src/kafka/ffi/headers.c src/kafka/ffi/checksums.c src/kafka/ffi/
-# Crates for tests alone: cargo wants to see them.
+# cargo requires the members of the workspace, although only tests use them.
 COPY tests/harness/liar/Cargo.toml tests/harness/liar/
 COPY tests/harness/oracle/Cargo.toml tests/harness/oracle/
 RUN mkdir -p src tests/harness/liar/src tests/harness/oracle/src \
@@ -20,18 +20,18 @@ RUN mkdir -p src tests/harness/liar/src tests/harness/oracle/src \
     && cargo build --locked --profile "$PROFILE" --bin kaf6
 COPY templates templates
 COPY src src
-# A copied file keeps its time, and cargo goes by times: without a touch it would keep the empty crate.
+# A copied file keeps its modification time. Without `touch`, cargo would not rebuild the empty crate.
 RUN touch src/lib.rs src/main.rs \
     && cargo build --locked --profile "$PROFILE" --bin kaf6 \
     && install -D "target/$PROFILE/kaf6" /out/kaf6
 
 FROM ${BASE_IMAGE}
-# Debian's slim image has no certificates; those of the build image are Debian's own.
+# Debian's slim image has no certificates. Those of the build image come from Debian.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 COPY examples /usr/share/kaf6/examples
 COPY scripts/action-post /usr/local/bin/kaf6-post
-# /work is where a caller mounts files; without a mount it shows the examples, and any user may write reports there.
+# Users mount their files at /work. Without a mount, it has the examples, and any user can write reports there.
 RUN chmod 755 /usr/local/bin/kaf6-post \
     && mkdir -p /work && ln -s /usr/share/kaf6/examples /work/examples && chmod 1777 /work
 COPY --from=build /out/kaf6 /usr/local/bin/kaf6

@@ -1,34 +1,34 @@
-# kaf6: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+# The targets of kaf6. `make help` lists them.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: demo test truth lint lab bench help
 
-demo: ## Build kaf6 and run examples/smoke.yaml on the embedded broker: no install, no network
+demo: ## Build kaf6 and run examples/smoke.yaml on the embedded broker (no setup, no network)
 	@scripts/preflight
 	@cargo run --locked -- run examples/smoke.yaml --embedded
 
-test: ## Set up the lab (real brokers), then lint and run every test
+test: ## Install the lab (real brokers), then run the linters and all tests
 	@scripts/preflight
 	@scripts/lab
 	@scripts/lint
 	@scripts/test
 
-truth: ## Random scenarios against a broker that lies, for KAF6_TRUTH_SECONDS (600): is every verdict right?
+truth: ## Compare verdicts with an oracle on random scenarios and misbehaving brokers, for KAF6_TRUTH_SECONDS (600)
 	@scripts/preflight
 	@KAF6_TRUTH_SECONDS=$${KAF6_TRUTH_SECONDS:-600} cargo test --locked --test truth random_pairs -- --nocapture
 
-lint: ## Format, clippy, licences, docs, shell scripts
+lint: ## Check format, clippy, licenses, docs, shell scripts and workflows
 	@scripts/preflight
 	@scripts/lint
 
-bench: ## Ratios against rdkafka_performance and, where Java is there, Kafka's own tools (some minutes)
+bench: ## Compare with rdkafka_performance and, with Java, Kafka's own tools (about 20 minutes)
 	@scripts/preflight
 	@scripts/lab
 	@scripts/bench
 
-lab: ## Set up under target/lab what the end-to-end tests run against
+lab: ## Install brokers and tools for end-to-end tests under target/lab
 	@scripts/lab
 
-help: ## This list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

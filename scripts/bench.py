@@ -42,7 +42,7 @@ def wait_for(port, process):
 
 
 class Tansu:
-    """Tansu in memory, started anew for each measurement, so that none pays for the one before."""
+    """Tansu in memory, restarted for each measurement, so that measurements are independent."""
 
     def __enter__(self):
         port = free_port()
@@ -105,12 +105,12 @@ class Kafka:
 
 
 def run(command, **options):
-    """Runs a command: its output, wall seconds, CPU seconds and peak memory in MiB."""
+    """Runs a command and returns its output, wall seconds, CPU seconds and peak memory in MiB."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     output = process.stdout.read()
-    # wait4 tells the peak of this one process, not of the largest so far.
+    # wait4 returns the peak of this process, not of the largest process so far.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - start
@@ -131,7 +131,7 @@ class Bench:
         return f"bench-{os.getpid()}-{self.count}"
 
     def kaf6(self, address, scenarios, topic, partitions, *options):
-        """Runs a scenario file; summary, CPU seconds, peak MiB, run folder."""
+        """Runs a scenario file and returns its summary, CPU seconds, peak MiB and run folder."""
         self.count += 1
         file = self.work / f"{self.count}.json"
         file.write_text(json.dumps({
@@ -139,20 +139,23 @@ class Bench:
             "topics": [{"name": topic, "partitions": partitions}],
             "scenarios": scenarios,
             "checks": [{"name": "acked", "type": "count_at_least", "scenario": "write", "expected": 1}],
-            # Where nothing of the file reads, nothing is read back: producing is measured alone.
+            # A file without readers reads nothing back, so that only producing is measured.
             "run": {} if "read" in scenarios else {"audit": False},
         }))
         run_id = f"run{self.count}"
         _, _, cpu, peak = run([
             KAF6, "run", file, "--quiet", "--report-dir", self.work, "--run-id", run_id,
-            # What nobody reads leaves the run inconclusive.
+            # A run whose messages are not read is inconclusive.
             "--fail-on", "check", *options,
         ])
         folder = self.work / run_id
         return json.loads((folder / "summary.json").read_text()), cpu, peak, folder
 
     def produce(self, address, size, partitions, messages):
-        """kaf6 writes, ledger on: messages a second, CPU microseconds a message, and the saved ledger's folder."""
+        """Produces with kaf6 and its ledger.
+
+        Returns messages per second, CPU microseconds per message, and the folder of the saved ledger.
+        """
         topic = self.topic()
         write = {"type": "produce", "messages": messages, "value": {"size": size}}
         if partitions == 1:
@@ -162,7 +165,7 @@ class Bench:
         return summary["scenarios"]["write"]["rate_per_s"], cpu / messages * 1e6, (folder, topic)
 
     def verify(self, address, folder, messages):
-        """kaf6 reads and verifies each message of a saved ledger."""
+        """Reads and verifies each message of a saved ledger with kaf6."""
         self.count += 1
         run_id = f"run{self.count}"
         _, _, cpu, _ = run([KAF6, "verify", folder, "--quiet", "--report-dir", self.work, "--run-id", run_id])
@@ -182,14 +185,14 @@ class Bench:
         return int(cells[5]), cpu / messages * 1e6
 
     def peer_consume(self, address, topic, partitions, messages):
-        """One client of the peer reads all partitions."""
+        """Reads all partitions with one client of rdkafka_performance."""
         places = [option for partition in range(partitions) for option in ("-p", str(partition))]
         _, wall, cpu, _ = run([
             PEER, "-C", "-t", topic, "-b", address, "-c", str(messages), *places, "-u", "-o", "beginning",
             # As kaf6 does.
             "-X", "check.crcs=true",
         ])
-        # What it prints of its rate is cut off by its end, so the whole process is timed: start and end included.
+        # Its last rate is not printed before it ends, so the time of the whole process is measured, including start and end.
         return messages / wall, cpu / messages * 1e6
 
 
@@ -208,7 +211,7 @@ def row(what, rates, peers, cpus, peer_cpus):
 
 
 def against_rdkafka_performance(bench, options):
-    print("\nOn Tansu in memory, against rdkafka_performance (bars: at least 0.95 of its rate, at most 1.5 of its CPU)\n")
+    print("\nOn Tansu in memory, against rdkafka_performance (limits: at least 0.95 of its rate, at most 1.5 of its CPU)\n")
     print("| what | kaf6 msg/s | peer msg/s | ratio | kaf6 us CPU/msg | peer us CPU/msg | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for partitions in (1, 12):
@@ -235,16 +238,16 @@ def columns(mine, theirs):
 
 
 def create(address, topic, partitions, bench):
-    """A topic with so many partitions, by kaf6's own setup."""
+    """Creates a topic with this number of partitions, with kaf6."""
     write = {"type": "produce", "messages": 1, "partition": 0, "value": {"size": 100}}
     bench.kaf6(address, {"write": write}, topic, partitions)
 
 
 def against_java(bench, options):
     if shutil.which("java") is None or not (LAB / "kafka/lib").exists():
-        print("\nNo Java or no Kafka here: ProducerPerformance and ConsumerPerformance are left out.")
+        print("\nJava or Kafka is missing, so ProducerPerformance and ConsumerPerformance are skipped.")
         return
-    print("\nOn Apache Kafka, beside its own tools (100 B, 1 partition, acks=all)\n")
+    print("\nOn Apache Kafka, compared with its own tools (100 B, 1 partition, acks=all)\n")
     print("| what | kaf6 msg/s | Kafka's tool msg/s | ratio | kaf6 us CPU/msg | tool us CPU/msg | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     messages = options.messages
@@ -258,7 +261,7 @@ def against_java(bench, options):
                 *Kafka.java(), "org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", kafka.address,
                 "--topic", topic, "--num-records", str(messages), "--timeout", "60000",
             ])
-            # The last cell, fetch.nMsg.sec, leaves out the seconds in which it joins its group.
+            # The last cell, fetch.nMsg.sec, excludes the time to join the consumer group.
             cells = [line.split(",") for line in output.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)][-1]
             read_theirs.append((float(cells[-1]), cpu / messages * 1e6))
             topic = bench.topic()
@@ -275,7 +278,7 @@ def against_java(bench, options):
 
 
 def memory(bench, options):
-    print("\nMemory and cost over the number of messages (100 B, 1 partition, produce and consume in one run, on Tansu)\n")
+    print("\nMemory and CPU by number of messages (100 B, 1 partition, produce and consume in one run, on Tansu)\n")
     print("| messages | peak MiB | us CPU/msg | ledger.json bytes/msg |")
     print("| --- | --- | --- | --- |")
     for messages in (1_000_000, options.many):
@@ -297,7 +300,7 @@ def one_message(bench):
     for _ in range(20):
         _, wall, _, _ = run([KAF6, "run", file, "--embedded", "--quiet", "--report-dir", bench.work])
         walls.append(wall * 1000)
-    print("\nOne message on the embedded broker, process start to exit (bound: 150 ms)\n")
+    print("\nOne message on the embedded broker, process start to exit (limit: 150 ms)\n")
     print(f"median {median(walls):.0f} ms, fastest {min(walls):.0f} ms, slowest {max(walls):.0f} ms of {len(walls)}")
 
 
@@ -305,8 +308,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, default=4_000_000, help="messages of 100 B (a quarter at 1 KiB)")
     parser.add_argument("--many", type=int, default=20_000_000, help="messages of the large memory run")
-    parser.add_argument("--rounds", type=int, default=5, help="times that each pair is run")
-    parser.add_argument("--only", choices=["peer", "java", "memory", "one"], help="one part alone")
+    parser.add_argument("--rounds", type=int, default=5, help="number of runs of each pair")
+    parser.add_argument("--only", choices=["peer", "java", "memory", "one"], help="run only this part")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kaf6-bench-") as work:
         bench = Bench(Path(work))

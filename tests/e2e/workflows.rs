@@ -76,7 +76,7 @@ fn the_action_runs_as_its_users_run_it() {
         &place,
         "1,000 lost: of 1,000 acked",
         "set-output:: status=fail",
-        "Success - Main It must be red",
+        "Success - Main Check that the run failed",
     ]);
 }
 
