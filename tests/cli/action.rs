@@ -1,4 +1,4 @@
-//! action.yml and the command line say the same: each input is an option of `run`, handed over in its variable.
+//! Tests that each input of action.yml is an option of `run`, passed in the environment variable of that option.
 
 use std::collections::BTreeSet;
 use std::path::Path;

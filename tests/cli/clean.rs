@@ -1,4 +1,4 @@
-//! `kaf6 clean` where Docker cannot be asked; what it sweeps is under test in `tests/docker`.
+//! Tests `kaf6 clean` without Docker. `tests/docker/swept.rs` tests what it removes.
 
 use crate::place::{Place, text};
 

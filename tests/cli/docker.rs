@@ -1,4 +1,4 @@
-//! A Docker Engine that cannot be asked: each reason is a sentence with what to do, and the run is inconclusive.
+//! Tests errors of the Docker Engine: each message has the reason and a hint, and the run is inconclusive.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;

@@ -1,4 +1,5 @@
-//! Disks that are full, read-only or limited: known before the load, or said at once; files are whole or not there.
+//! Tests disks that are full, read-only or limited: kaf6 fails before the load or reports it immediately, and leaves no
+//! partial files.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead as _, BufReader};

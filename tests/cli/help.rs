@@ -1,4 +1,4 @@
-//! The help texts, as snapshots; completions; the version.
+//! Tests the help texts (as snapshots), shell completions and the version.
 
 use crate::place::{Place, text};
 

@@ -1,4 +1,4 @@
-//! `kaf6 init`: what it writes is right and runs.
+//! Tests that the file of `kaf6 init` is valid and passes.
 
 use crate::place::{Place, text};
 

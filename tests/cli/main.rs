@@ -1,6 +1,6 @@
-//! The command line as its users meet it: words, messages, exit codes, what goes where.
+//! Tests of the command line: messages, exit codes, stdout and stderr.
 //!
-//! Each test runs the binary in a folder of its own, against the embedded broker, so that tests can run side by side.
+//! Each test runs the binary in its own folder with the embedded broker, so that tests can run at the same time.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod place;

@@ -1,4 +1,4 @@
-//! `metrics` as its users meet it: pages in each form, long ones, slow ones, and proxies.
+//! Tests the `metrics` scenario: formats of pages, long pages, slow endpoints, proxies.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! What a run leaves behind and prints: reports, the table, JSON, colour, progress.
+//! Tests the outputs of a run: reports, table, JSON, colors, progress.
 
 use serde_json::Value as Json;
 

@@ -1,4 +1,4 @@
-//! A folder for one test, with scenario files in it and kaf6 to run there.
+//! A folder for one test, with scenario files and functions that run kaf6 in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

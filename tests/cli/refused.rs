@@ -1,4 +1,4 @@
-//! Wrong input: exit code 2, nothing on stdout, and on stderr what is wrong and what would help.
+//! Tests invalid input: exit code 2, nothing on stdout, and an error with a hint on stderr.
 
 use crate::place::{Place, text};
 

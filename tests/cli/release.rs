@@ -1,5 +1,5 @@
-//! What the release workflow does to the repository, on a scratch one: `scripts/release` in a shallow clone, as GitHub's
-//! checkout makes it, and a bare repository in GitHub's place.
+//! Tests the changes of the release workflow to the repository: `scripts/release` in a shallow clone, like the checkout on
+//! GitHub, with a bare repository as the remote.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Secrets are in nothing that a run leaves or says, wherever they come from and wherever they stand.
+//! Tests that secrets of any source never appear in files, reports or output of a run.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `org/kaf6/setup`: its script, as the Action calls it, on a release in a local folder.
+//! Tests the script of `org/kaf6/setup` with a release in a local folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Several files: each a run of its own, one index and one junit.xml over all, the worst exit code.
+//! Tests multiple files: one run each, one index and one junit.xml for all, and the worst exit code.
 
 use crate::place::{Place, TEN, text};
 

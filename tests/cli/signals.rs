@@ -1,4 +1,4 @@
-//! Signals end a run, and what was observed until then is reported.
+//! Tests that a signal ends a run, and that the report has everything observed until then.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader};

@@ -1,4 +1,4 @@
-//! Exit codes: what failed, what is inconclusive, and what `--fail-on` makes of it.
+//! Tests exit codes of failed and inconclusive runs, and `--fail-on`.
 
 use crate::place::{Place, TEN};
 

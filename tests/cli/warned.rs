@@ -1,4 +1,4 @@
-//! Files that are good and hold a likely slip: a warning on stderr, and the exit code of a good file.
+//! Tests warnings about valid files with a likely mistake: printed on stderr, without effect on the exit code.
 
 use crate::place::{Place, text};
 

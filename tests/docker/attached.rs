@@ -1,4 +1,4 @@
-//! Containers that run already: found, faulted, and left as they were found.
+//! Tests attached containers: how kaf6 finds them, injects faults, and restores them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The relay between two containers, cut: what comes of the connections, and what is left of it.
+//! Tests cuts of the relay between two containers: their effect on connections, and that nothing is left.
 
 use std::future::pending;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Docker as it is: another platform, no addresses, Podman, no root, logs that cannot be read. Each is said, and nothing is left.
+//! Tests unusual environments: other platforms, no addresses, Podman, no root, unreadable logs. kaf6 reports each one, and leaves
+//! nothing behind.
 
 use std::time::{Duration, Instant};
 

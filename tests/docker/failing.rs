@@ -1,4 +1,4 @@
-//! Starts that fail: each with a sentence that says what to do, and nothing left.
+//! Tests services that fail to start: each error has a hint, and nothing is left.
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Each kind of fault with its proof, and those that had no effect.
+//! Tests each kind of fault with its proof, and faults without effect.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Containers on the real Docker Engine: started, faulted, healed, removed, and swept after a kill.
+//! Tests of containers on the real Docker Engine: start, faults, restore, removal, and cleanup after SIGKILL.
 //!
-//! By the crate's own API; whole runs with scenarios and checks are in `tests/e2e`.
+//! They use the crate's API. `tests/e2e` tests complete runs with scenarios and checks.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 // What stands in a place of librdkafka's own comes from there; see `build.rs`.

@@ -1,4 +1,4 @@
-//! A remote Docker Engine: a second one on a TCP port of this machine.
+//! A remote Docker Engine: a second engine on a TCP port of this machine.
 
 use std::process::Command;
 use std::time::Duration;

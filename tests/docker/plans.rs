@@ -1,4 +1,4 @@
-//! What the tests start: small services, and how they look at Docker from outside.
+//! Small services for tests, and functions that inspect Docker.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

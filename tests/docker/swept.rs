@@ -1,4 +1,4 @@
-//! `clean`: what the dead left is removed, what they did to others is healed, and the living are left alone.
+//! Tests `clean`: it removes leftovers of killed runs, restores the containers that they changed, and does not touch active runs.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! The relay between two containers: what it does to who asks, and what is left of it.
+//! Tests throttles of the relay between two containers: their effect on traffic, and that nothing is left.
 
 use std::time::Duration;
 

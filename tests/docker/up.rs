@@ -1,4 +1,4 @@
-//! Starts that work: order, readiness, addresses, logs, what is told; and nothing left at the end.
+//! Tests services that start: order, readiness, addresses, logs, progress; and that nothing is left at the end.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! The Kafka adapters against the embedded broker: delivery, reading, resets, faults, closing.
+//! Tests the Kafka clients on the embedded broker: delivery, reading, resets, errors, closing.
 //!
-//! Real sockets and protocol; what a mock cannot show is in the tests on real brokers.
+//! They use real sockets and the real protocol. Other tests use real brokers for what the embedded broker cannot do.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The files in `examples`, run as they are against Tansu, Apache Kafka and the embedded broker.
+//! Runs the files in `examples` unchanged on Tansu, Apache Kafka and the embedded broker.
 
 use crate::lab::{HttpServer, Kafka, Relay, Storage, Tansu};
 use crate::runs::{Kaf6, Ran};

@@ -1,4 +1,4 @@
-//! The image as people run it: by `docker run` on a folder of theirs, as any user, and as GitHub's runner calls it.
+//! Tests the image: `docker run` with a user's folder, as any user, and as the GitHub runner starts it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};

@@ -1,5 +1,5 @@
-//! The lab under test, by rdkafka alone: what other tests stand on must be true.
-//! Each test is about one promise of a part, and most run against a real broker.
+//! Tests the lab with rdkafka only, because other tests depend on it.
+//! Each test covers one guarantee of one part. Most of them use a real broker.
 
 use std::collections::HashMap;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! All end-to-end tests in one binary: it links librdkafka and OpenSSL once, not once for each area.
-//! A module here is an area; what they stand on is `tests/harness/lab`.
+//! All end-to-end tests, with one module per area. They form one binary, so that librdkafka and OpenSSL are linked once.
+//! They use the parts of `tests/harness/lab`.
 
 // What stands in a place of librdkafka's own comes from there; see `build.rs`.
 use kaf6 as _;

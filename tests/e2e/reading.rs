@@ -1,4 +1,4 @@
-//! How kaf6 reads: without a group, and all of it also where a broker sends null records.
+//! Tests how kaf6 reads: without a consumer group, and completely, even if a broker sends null records.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! The Action as GitHub's runner calls it: action.yml read, the image built by its Dockerfile, `docker run` with the
-//! runner's mounts, variables and files; outputs, step summary and annotations read back.
+//! Tests the Action as the GitHub runner starts it, from action.yml and the Dockerfile, with the runner's mounts, variables and
+//! files. Verifies outputs, step summary and annotations.
 
 use std::collections::BTreeMap;
 use std::fs;

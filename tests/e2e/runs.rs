@@ -1,7 +1,7 @@
-//! The real binary as users start it: scenario file in, exit code, terminal and three reports out.
+//! Tests the binary as users start it: a scenario file as input; exit code, terminal and three reports as output.
 //!
-//! Whatever a test is about, each run in it is held to what is true of all: it ends within its bound and soon after
-//! its result, writes all reports, keeps its summary to the schema, and gives the exit code that its status asks for.
+//! The harness verifies for each run what is true for all: it ends in time, writes all reports, follows the summary schema, and
+//! returns the exit code of its status.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -1,4 +1,5 @@
-//! Brokers that are away, refuse, forget or lack something: never green, never hanging, and always a clear word.
+//! Tests brokers that are unreachable, refuse requests, lose data or lack features: a run never passes or hangs, and has a clear
+//! message.
 
 use std::time::Duration;
 

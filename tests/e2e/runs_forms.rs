@@ -1,4 +1,4 @@
-//! What a scenario file can say of its messages: keys, headers, codecs, acks, partitions, and what a reader takes.
+//! Tests what a scenario file can define for messages: keys, headers, compression, acks, partitions, and what readers accept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
-//! A broker that passes over records in its answers is found out, to the record; what its answers held is the truth.
+//! Tests a broker that skips records in its responses. kaf6 finds each of them, compared with the recorded responses.
 //!
-//! Tansu does so: read at its tail while several clients write, it hands out a batch before the one below it.
+//! Tansu does this: while several clients write, a reader at the end of the log can get a batch before an earlier one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! When scenarios start and end: times, counts, what waits for what, bounds, and checks on what never ran.
+//! Tests when scenarios start and end: times, counts, dependencies, timeouts, and checks on scenarios that never ran.
 
 use crate::lab::{Kafka, Storage, Tansu};
 use crate::runs::{Kaf6, unique, write};

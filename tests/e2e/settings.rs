@@ -1,4 +1,4 @@
-//! What the wire probe reads of a topic's settings, from real brokers.
+//! Tests the topic settings that the wire probe reads from real brokers.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

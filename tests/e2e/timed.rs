@@ -1,9 +1,9 @@
-//! True times: open-loop latency and rates, held to arithmetic. Each test here has the machine to itself, as far as the tests go;
-//! what else runs beside may take the processor at any time.
+//! Tests measured times: open-loop latency and rates, compared with calculated values. No other test runs at the same time, but other
+//! processes may use the processor.
 //!
-//! So nothing here says how quick the machine is. A message that was due in a stall waited for the rest of it at least; a
-//! generator that is right catches up with its schedule whenever it is given the processor; and what a report says of lateness and
-//! rate is what another client sees in the log. Where no scenario reads, `verify: false` keeps kaf6 from reading back meanwhile.
+//! So no test requires a fast machine. A message that was due during a stall waited at least for the rest of it. The load generator
+//! catches up with its schedule when it gets the processor. The reported lateness and rate equal those that another client sees in the
+//! log. In files without a reader, `verify: false` keeps kaf6 from reading back at the same time.
 
 use std::thread::sleep;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `kaf6 verify`: what an earlier run wrote, judged again from its saved ledger.
+//! Tests `kaf6 verify`: it judges the messages of an earlier run again, from the saved ledger.
 
 use std::fs;
 use std::path::PathBuf;

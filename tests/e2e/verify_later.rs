@@ -1,4 +1,4 @@
-//! `kaf6 verify` of Apache Kafka, after it has done since the run what its settings and its operators say.
+//! Tests `kaf6 verify` on Apache Kafka after retention, compaction, deletion and other changes since the run.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `watch` and `offsets`: brokers that stop answering while it asks are never green, whether they come back or not.
+//! Tests `watch` and `offsets`: brokers that stop answering never pass, whether they return or not.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The repository's own workflow runs under act: the Action as users use it, in containers, on local images.
+//! Runs the repository's own workflow with act: the Action in containers, with local images.
 
 use std::path::Path;
 use std::process::Command;

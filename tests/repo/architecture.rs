@@ -1,8 +1,8 @@
-//! Holds the source tree to its layers: who may import whom, no circles, headers, unsafe code, lengths.
+//! Verifies the layers of the source tree: imports, circles, file headers, unsafe code, lengths.
 //!
-//! rustc accepts circles among modules; this does not. It reads tokens, not types: `use` trees and paths that
-//! begin with `crate`, `self`, `super` or a child module, outside of `#[cfg(test)]`. A name that a module only
-//! re-exports counts as the module that it comes from, so a `mod.rs` may be a front for its children.
+//! rustc permits circles between modules; this test does not. It reads tokens, not types: `use` trees and paths that begin with
+//! `crate`, `self`, `super` or a child module, outside of `#[cfg(test)]`. A name that a module only re-exports counts for the module
+//! that defines it, so a `mod.rs` can re-export its children.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The docs keep up with the code: each check and each fault has its section, each link leads somewhere, and the page of
+//! Verifies that the docs match the code: each check and each fault has a section, links lead to existing sections, and the page of
 //! the Action lists its inputs. The texts avoid the phrases of `tests/fixtures/banned-phrases.txt`.
 #![expect(clippy::expect_used, reason = "a test ends where it cannot go on")]
 

@@ -1,4 +1,4 @@
-//! The repository keeps its rules: layers of the source tree, docs and schemas that fit the code, plain English.
+//! Verifies the rules of the repository: layers, docs and schemas that match the code, plain English.
 
 mod architecture;
 mod docs;

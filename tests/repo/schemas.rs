@@ -1,6 +1,6 @@
-//! The committed schemas are those that the code has.
+//! Verifies that the committed schemas match the code.
 //!
-//! To write them anew: `UPDATE_SCHEMAS=1 cargo test --test repo schemas`.
+//! To update them: `UPDATE_SCHEMAS=1 cargo test --test repo schemas`.
 #![expect(clippy::expect_used, reason = "a test ends where it cannot go on")]
 
 use std::path::Path;

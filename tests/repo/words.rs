@@ -1,7 +1,7 @@
-//! Keeps words that need a second reading out of what people read: the string literals, comments and templates of kaf6.
+//! Finds words that are hard to read in string literals, comments and templates of kaf6.
 //!
-//! `tests/fixtures/banned-phrases.txt` has one phrase a line, a tab, and what to write instead. A phrase matches whole words,
-//! whatever their case; `_` stands for a placeholder such as `{name}`.
+//! Each line of `tests/fixtures/banned-phrases.txt` has a phrase, a tab, and what to write instead. A phrase matches whole words in
+//! any case. `_` represents a placeholder such as `{name}`.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A run under faults, as the engine would have seen it, through every step behind it: checks, record, summary.
+//! A run with faults, as the engine would observe it, through all later steps: checks, record, summary.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Summaries as real runs would give them: one that passed, one that failed, one that is inconclusive, one
-//! of an hour, and one by an enemy.
+//! Summaries as real runs would write them: one that passed, one that failed, one that is inconclusive, one of an hour, and
+//! one with hostile content.
 
 use indexmap::IndexMap;
 use kaf6::anomaly::Anomaly;

@@ -1,4 +1,4 @@
-//! What GitHub shows of the account: a line in the step summary, and annotations at the producing scenarios.
+//! Tests the account on GitHub: a line in the step summary, and annotations at the producing scenarios.
 
 use std::path::Path;
 

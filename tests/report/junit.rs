@@ -1,4 +1,4 @@
-//! `junit.xml`: what it says, and that Jenkins' own schema accepts it.
+//! Tests the content of `junit.xml`, and validates it with the schema of Jenkins.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The reports, made from summaries as real runs would give them.
+//! Tests of the reports, from summaries as real runs would write them.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 

@@ -1,4 +1,4 @@
-//! No number that a summary can hold makes a renderer panic, or draws what is no picture.
+//! Tests that no number in a summary makes a renderer panic or write an invalid picture.
 
 use kaf6::report::summary::*;
 use kaf6::report::terminal::Style;

@@ -1,4 +1,4 @@
-//! `report.html`: its size, that nothing hostile leaves its place, and how a real browser takes it.
+//! Tests `report.html`: its size, that hostile content is escaped, and how a real browser renders it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

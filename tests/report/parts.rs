@@ -1,4 +1,4 @@
-//! Parts of the machine that a test may lack: said and skipped, or a failure where `KAF6_REQUIRE` wants them.
+//! Parts of the machine that a test may lack: the test is skipped with a message, or fails if `KAF6_REQUIRE` lists the part.
 
 /// Ends a test whose part is missing.
 ///

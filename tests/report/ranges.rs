@@ -1,4 +1,4 @@
-//! Evidence that repeats itself: one row for a range, in each report, and the picture of it.
+//! Tests repeated evidence: one row per range in each report, and its picture.
 
 use kaf6::report::console;
 use kaf6::report::github::markdown;

@@ -1,4 +1,4 @@
-//! `summary.json` and its schema: in step with the types, true of real values, and closed to wrong ones.
+//! Tests that `summary.json` and its schema match the types, accept real values, and reject wrong ones.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The result on a terminal.
+//! Tests the result on the terminal.
 
 use std::path::Path;
 

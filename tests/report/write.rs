@@ -1,4 +1,4 @@
-//! The files on disk.
+//! Tests the files on disk.
 
 use kaf6::report::{self, FILES, INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
 

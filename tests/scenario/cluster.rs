@@ -1,4 +1,4 @@
-//! Files with containers: presets, what is laid over them, where the load goes, and the plan that comes of it.
+//! Tests files with containers: presets, overrides, the brokers of the clients, and the plan.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Scenario files, accepted and refused: what is said of each, and the plans that come of the good ones.
+//! Tests valid and invalid scenario files: the errors of each, and the plans of the valid ones.
 //!
-//! The refused ones lie in `tests/scenario/bad/`; what is said of each is a snapshot.
+//! The invalid files are in `tests/scenario/bad/`. Their errors are snapshots.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use std::path::{Path, PathBuf};

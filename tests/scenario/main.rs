@@ -1,4 +1,4 @@
-//! Scenario files: how they are read, what is said of wrong ones, and their plans.
+//! Tests of scenario files: parsing, errors, and plans.
 
 mod cluster;
 mod files;

@@ -1,4 +1,4 @@
-//! Properties of reading: kaf6 and serde_yaml read the same, and no text makes kaf6 panic.
+//! Property tests of parsing: kaf6 and serde_yaml read the same values, and no text makes kaf6 panic.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What acks alone show, and what a change of leader means for acks 1.
+//! Tests anomalies that are visible in acks alone, and the effect of a new leader on `acks: 1`.
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{ListOffsets, Produce};

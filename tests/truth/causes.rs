@@ -1,4 +1,4 @@
-//! Why sends and reads fail: the broker's code and what to do, wherever people look.
+//! Tests the reasons of failed sends and reads: the broker's code and what to do, in all reports.
 
 use std::path::Path;
 

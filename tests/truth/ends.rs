@@ -1,4 +1,4 @@
-//! Logs whose ends are not what their brokers say.
+//! Tests logs whose ends differ from what their brokers report.
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{Fetch, ListOffsets};

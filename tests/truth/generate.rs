@@ -1,4 +1,4 @@
-//! Random pairs of a scenario file and a behaviour, by proptest's strategies, so that a pair can be shrunk.
+//! Generates random pairs of a scenario file and a behavior with proptest, so that a pair can be shrunk.
 
 use std::fmt::Write as _;
 

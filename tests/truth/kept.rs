@@ -1,4 +1,4 @@
-//! What retention and compaction take, with right and without, and topics that are made anew.
+//! Tests what retention and compaction remove, with and without permission, and recreated topics.
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{CreateTopics, Fetch, Produce};

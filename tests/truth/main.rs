@@ -1,4 +1,4 @@
-//! Runs of kaf6 against a broker that misbehaves on request, and what the verdict on them has to be.
+//! Tests of verdicts: kaf6 runs against a broker that misbehaves on request.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 // What stands in a place of librdkafka's own comes from there; see `build.rs`.

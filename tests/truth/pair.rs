@@ -1,4 +1,4 @@
-//! One run of kaf6, through its library, against one broker that behaves as described.
+//! One run of kaf6, as a library, against one broker with a given behavior.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,9 +1,14 @@
-//! Random pairs, many at once in this process, each judged by the oracle.
+//! Runs random pairs, several at the same time in this process. The oracle judges each.
 //!
-//! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
-//! many run at once, `KAF6_TRUTH_ONLY` words that a pair has to have in it. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
-//! to a file. `KAF6_TRUTH_SHOW` names the end of each, `KAF6_TRUTH_LOG` a file for the log of the broker of the last one,
-//! `KAF6_TRUTH_KEEP` a folder for what is to be seen of each wrong one, as it was when it was wrong.
+//! - `KAF6_TRUTH_SECONDS`: how long to run, instead of 300 pairs.
+//! - `KAF6_TRUTH_SEED`: the seed of the pairs.
+//! - `KAF6_TRUTH_JOBS`: the number of pairs that run at the same time.
+//! - `KAF6_TRUTH_ONLY`: run only pairs that contain these words.
+//! - `KAF6_TRUTH_PAIR`: run and print one pair of a seed.
+//! - `KAF6_TRUTH_REPLAY`: run one pair from a file.
+//! - `KAF6_TRUTH_SHOW`: print the result of each pair.
+//! - `KAF6_TRUTH_LOG`: the file for the log of the last pair's broker.
+//! - `KAF6_TRUTH_KEEP`: the folder for the state of each pair with a wrong verdict.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What was seen on release binaries, row by row, and each anomaly by itself.
+//! Tests known kinds of misbehavior, one test each, and each anomaly alone.
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{EpochEnd, Fetch, ListOffsets, Metadata, Produce, ProduceMarker};

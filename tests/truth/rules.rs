@@ -1,4 +1,4 @@
-//! Random behaviours of the broker.
+//! Generates random behaviors of the broker.
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{EpochEnd, Fetch, InitProducerId, ListOffsets, Metadata, Produce, ProduceMarker};

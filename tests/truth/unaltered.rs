@@ -1,4 +1,4 @@
-//! What "unaltered" covers: key, value, headers, timestamps, and the checksums of batches.
+//! Tests what "unaltered" covers: key, value, headers, timestamps, and the CRCs of batches.
 
 use kaf6_liar::Action::*;
 use kaf6_liar::Api::{Fetch, Produce};

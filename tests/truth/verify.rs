@@ -1,4 +1,4 @@
-//! Saved ledgers, judged again: what the file keeps of its run, and what that explains later.
+//! Tests `verify` with saved ledgers: what they keep of the run, and what this explains later.
 
 use kaf6::ledger::Saved;
 use kaf6_liar::Action::*;

@@ -1,4 +1,4 @@
-//! Bytes altered below the broker or by it: with a checksum of Kafka's that fits, and without.
+//! Tests bytes that the broker or its storage altered, with and without a matching CRC.
 
 use super::log::{GATHER, Lake, with_checksum};
 use super::run::{Done, File, Run, topic};

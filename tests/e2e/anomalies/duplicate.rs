@@ -1,4 +1,4 @@
-//! One message at two offsets: explained where the client sent it again, and not where nobody did.
+//! Tests one message at two offsets: explained if the client sent it again, otherwise not.
 
 use kafka_protocol::ResponseError;
 

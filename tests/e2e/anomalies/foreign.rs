@@ -1,4 +1,4 @@
-//! Records of others: counted, shown, and never taken for the run's own.
+//! Tests records of other writers: counted, reported, and not treated as messages of the run.
 
 use super::log;
 use super::run::{File, Run, run, topic};

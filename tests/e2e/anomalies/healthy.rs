@@ -1,4 +1,4 @@
-//! Brokers that keep their word, whatever else happens on the way: no false alarm.
+//! Tests that correct brokers cause no false alarm, even with failures of the network.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

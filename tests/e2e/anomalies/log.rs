@@ -1,4 +1,4 @@
-//! A log as another client sees it, and the objects in which Tansu keeps it on S3.
+//! Reads a log with another client, and the objects that Tansu stores on S3.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Acked, and not there when its place is read: objects deleted, a broker that forgets, records removed.
+//! Tests acked messages that are missing from the log: deleted objects, a broker that loses data, removed records.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

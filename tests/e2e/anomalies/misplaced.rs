@@ -1,4 +1,4 @@
-//! Acked at one offset, read at another.
+//! Tests messages that are acked at one offset and read at another.
 
 use kafka_protocol::messages::ProduceResponse;
 

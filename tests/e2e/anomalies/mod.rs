@@ -1,8 +1,8 @@
-//! Each anomaly of the ledger, committed by something real and found with its exact count; and brokers that
-//! commit none, whatever else they do, without a false alarm.
+//! Tests each anomaly of the ledger with a real cause and its exact count. Also tests that brokers without anomalies cause
+//! no false alarm.
 //!
-//! A test's name begins with its anomaly. What really happened is counted where it was done: in the relay, in
-//! the bucket, or by reading the log with another client.
+//! The name of a test begins with its anomaly. The expected count comes from the place that causes the anomaly: the relay, the
+//! bucket, or the log as another client reads it.
 
 mod corrupt;
 mod duplicate;

@@ -1,4 +1,4 @@
-//! Offsets that a broker hands out backwards; and an offset that it refuses, which is no such thing.
+//! Tests offsets that a broker returns in descending order, and a rejected offset, which is not such an anomaly.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

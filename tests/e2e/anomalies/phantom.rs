@@ -1,4 +1,4 @@
-//! Read, though the broker had refused it with an answer that excludes a write.
+//! Tests messages that are read although the broker rejected them with an error that excludes a write.
 
 use kafka_protocol::ResponseError;
 

@@ -1,4 +1,4 @@
-//! The log in another order than sent.
+//! Tests logs whose order differs from the order of sending.
 
 use super::log::{self, GATHER, Lake};
 use super::run::{File, Run, run, topic};

@@ -1,4 +1,4 @@
-//! Retention and compaction of Apache Kafka: what they remove is neither lost nor passed over in silence.
+//! Tests retention and compaction of Apache Kafka: removed messages are not lost, and the report has them.
 
 use rdkafka::admin::AdminOptions;
 use rdkafka::{Offset, TopicPartitionList};

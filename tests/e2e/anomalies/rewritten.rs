@@ -1,4 +1,4 @@
-//! One offset that held one message when it was read, and another when it was read again.
+//! Tests an offset that has another message when it is read again.
 
 use super::log::{GATHER, Lake};
 use super::run::{File, Run, topic};

@@ -1,4 +1,4 @@
-//! One run of the real binary, and its summary.
+//! One run of the binary, with its summary.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Acked, passed by the reader without being handed out, and there for another reader.
+//! Tests acked messages that one reader does not get, although another reader does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

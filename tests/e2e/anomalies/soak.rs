@@ -1,6 +1,6 @@
-//! Fifty runs over healthy brokers, each another mix of broker, trouble on the way, and shape of the load: no false alarm.
+//! Tests that fifty runs over correct brokers, each with another mix of broker, network failures and load, cause no false alarm.
 //!
-//! Long, so they run where `KAF6_LONG=1` tells `scripts/test` so, as `.ci/run` does.
+//! They take minutes, so they run only with `KAF6_LONG=1`, as in `.ci/run`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

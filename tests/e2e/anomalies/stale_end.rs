@@ -1,4 +1,4 @@
-//! A broker that tells an end of its log that lies below records in it.
+//! Tests a broker that reports an end of its log below existing records.
 
 use kafka_protocol::messages::{ApiKey, ListOffsetsResponse};
 

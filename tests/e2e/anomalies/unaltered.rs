@@ -1,4 +1,4 @@
-//! Topics and logs of Apache Kafka that are out of the ordinary, and messages that come back unaltered all the same.
+//! Tests that unusual topics and logs of Apache Kafka return messages unaltered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

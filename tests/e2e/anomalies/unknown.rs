@@ -1,5 +1,4 @@
-//! Messages of which nobody knows whether they are in the log: counted, shown, and neither lost nor phantom,
-//! whether they are there or not.
+//! Tests messages with an unknown outcome: counted and reported, but neither lost nor phantom, whether they are in the log or not.
 
 use kafka_protocol::ResponseError;
 

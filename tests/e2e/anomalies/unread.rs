@@ -1,4 +1,4 @@
-//! Acked, and the reader never came that far: neither lost nor read, so not judged, and never green.
+//! Tests acked messages that the reader did not reach: not lost and not read, so the run does not pass.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

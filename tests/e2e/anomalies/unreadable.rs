@@ -1,4 +1,4 @@
-//! Acked, and a broker that can be reached never hands it out: a broken promise, and not a lack of time.
+//! Tests acked messages that a reachable broker never returns: a failure, and not a timeout.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

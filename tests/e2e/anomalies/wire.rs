@@ -1,4 +1,4 @@
-//! Records inside frames: what a Produce request holds, and fetch answers with other records than the broker's.
+//! Decodes records of Produce requests, and replaces records in Fetch responses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! Containers that kaf6 did not start: harmed and healed by name, and left as they were.
+//! Tests faults on containers that kaf6 did not start: each container is restored.
 
 use super::cluster::{docker, fault, start};
 use crate::lab::TansuContainer;

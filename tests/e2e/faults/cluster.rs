@@ -1,4 +1,4 @@
-//! The containers that the tests' scenario files start, and what Docker has of a run.
+//! The containers of the tests' scenario files, and what Docker has of a run.
 
 use std::process::Command;
 

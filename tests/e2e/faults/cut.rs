@@ -1,4 +1,4 @@
-//! The way from broker to store is cut, in each mode. The broker goes on afterwards, and loses nothing.
+//! Tests each mode of `cut` between broker and store. The broker continues afterwards, and loses nothing.
 
 use super::cluster::{fault, of_run, over_s3, run, start};
 use crate::runs::Ran;

@@ -1,4 +1,4 @@
-//! S4: a broker is killed and started again. Over a store all is still there; on memory all that was acked is lost.
+//! Tests S4: a broker is killed and restarted. With a store nothing is lost. In memory all acked messages are lost.
 
 use super::cluster::{example, fault, kafka, of_fault, on_memory, over_s3, run, start};
 use crate::lab::TansuContainer;

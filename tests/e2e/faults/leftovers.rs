@@ -1,4 +1,4 @@
-//! Nothing is left behind, whatever ends a run; and what a killed one left is swept.
+//! Tests that a run leaves nothing behind, however it ends, and that leftovers of a killed run are removed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! Faults on real containers: kaf6 starts brokers and their store, harms them while the load runs, and judges.
+//! Tests faults on real containers: kaf6 starts brokers and their store, injects faults during the load, and gives its verdict.
 //!
-//! Each test looks at Docker before and after: what a run started is gone, whatever became of it.
+//! Each test inspects Docker before and after: everything that a run started is removed, however it ended.
 
 mod attach;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! kaf6 in a container, with Docker's socket: the three scenarios again, from inside.
+//! Tests kaf6 in a container with the Docker socket, with the same three scenarios.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Images from a registry: pulled while somebody watches, asked for again, refused, behind a login.
+//! Tests images from a registry: pulled with progress, pulled again, refused, with a login.
 
 use std::io::Read as _;
 use std::path::Path;

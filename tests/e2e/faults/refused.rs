@@ -1,4 +1,4 @@
-//! Clusters that do not come up: exit 3, with a sentence that says what to do, and nothing left.
+//! Tests clusters that do not start: exit code 3, an error with a hint, and nothing left.
 
 use super::cluster::{docker, of_run, on_memory, run, start};
 use crate::lab::Engine;

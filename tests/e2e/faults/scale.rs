@@ -1,4 +1,4 @@
-//! S6: brokers join under load, and leave again.
+//! Tests S6: brokers are added and removed under load.
 
 use super::cluster::{example, fault, over_s3, run};
 

@@ -1,4 +1,4 @@
-//! A `stop` without `for`: it lasts until another fault starts what it stopped, or until the end of the run.
+//! Tests a `stop` without `for`: it lasts until another fault starts its target, or until the end of the run.
 
 use super::cluster::{fault, of_fault, over_s3, run};
 

@@ -1,4 +1,4 @@
-//! S5: the way from broker to store gets slow. The rate falls by what the delay explains, and comes back.
+//! Tests S5: the link from broker to store is slow. The rate drops by what the delay explains, and recovers.
 
 use super::cluster::{example, fault, over_s3, run};
 use crate::runs::Ran;

@@ -1,5 +1,5 @@
-//! Tansu in a container: an image of nothing but its static binary, built and run by the `docker` command.
-//! What a killed test left running is removed when the next one starts a container.
+//! Tansu in a container: an image that has only its static binary, built and run with the `docker` command.
+//! The next container removes what a killed test left running.
 
 use std::fs;
 use std::path::Path;

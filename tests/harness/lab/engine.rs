@@ -1,5 +1,5 @@
-//! A socket that leads to the Docker Engine of this machine, with answers of its own to some requests: as another engine would
-//! give them, or this one in another state.
+//! A socket in front of the Docker Engine of this machine that answers some requests itself, like another engine or an engine in
+//! another state.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! A place in a run at which it stands still until the test lets it go on: a test does its harm there, however long that takes.
+//! A gate at which a run pauses until the test opens it, so that the test can make changes without a time limit.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! An HTTP server that gives one answer to whatever it is asked, until it is told another.
-//! For the `metrics` scenario: a broker's metrics page, healthy or not.
+//! An HTTP server with one response at a time, which the test can change.
+//! It serves as a broker's metrics endpoint for `metrics` scenarios.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Apache Kafka, the reference: one node that is broker and controller, with a small heap and its own folder.
-//! Starting costs seconds, so tests that do not harm it share one for the whole run.
+//! Apache Kafka, the reference: one node as broker and controller, with a small heap and its own folder.
+//! A start takes seconds, so tests that do not change it share one node.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

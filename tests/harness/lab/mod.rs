@@ -1,5 +1,5 @@
-//! What the end-to-end tests stand on: real brokers as processes, an S3 server, a relay that can misbehave.
-//! A part that this machine lacks skips the test that asks for it, or fails it where `KAF6_REQUIRE` lists it.
+//! The lab for end-to-end tests: real brokers as processes, an S3 server, and a relay that can misbehave.
+//! A test whose part is missing on this machine is skipped, or fails if `KAF6_REQUIRE` lists the part.
 
 mod container;
 mod engine;

@@ -1,5 +1,5 @@
-//! An S3 server in a process, and the few calls that let a test read, harm and restore what a broker stored.
-//! It wants to see a signature and does not check it, so plain HTTP does.
+//! An S3 server as a process, and functions to read, change and restore what a broker stored.
+//! It requires a signature but does not verify it, so plain HTTP is enough.
 
 use std::process::Command;
 use std::time::Duration;

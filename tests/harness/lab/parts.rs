@@ -1,5 +1,5 @@
-//! Which parts of the lab this machine has, and what becomes of a test whose part is missing.
-//! `scripts/lab` puts the parts under `target/lab`, or under `$KAF6_LAB`.
+//! The parts of the lab that this machine has, and what happens to a test whose part is missing.
+//! `scripts/lab` installs the parts under `target/lab`, or under `$KAF6_LAB`.
 
 use std::env;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! A process that cannot outlive its test: not when the test panics, not when the runner kills it.
-//! Beside it the small things every part needs: free ports, waiting for a condition, a broker's first word.
+//! A process that ends with its test, even if the test panics or is killed.
+//! Also small functions that all parts use: free ports, waiting for a condition, waiting for a line of output.
 
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,4 +1,4 @@
-//! A container registry on a port of this host, which Docker trusts without TLS; and a narrow way to it.
+//! A container registry on a port of this host, which Docker trusts without TLS, and a slow link to it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

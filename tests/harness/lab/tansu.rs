@@ -1,5 +1,5 @@
-//! Tansu, a stateless broker over memory or object storage: the shape of KafScale, in one static binary.
-//! On memory it is also the broker that loses data when it is restarted.
+//! Tansu, a stateless broker over memory or object storage, as one static binary. Its architecture is similar to KafScale's.
+//! In memory, it is also the broker that loses data when it restarts.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! One connection through the relay: two directions, each a reader that judges and a writer that waits and
-//! writes, so that a delay of one frame does not keep the next from being read.
+//! One connection through the relay: two directions, each with a reader that evaluates frames and a writer that waits and
+//! writes. So the delay of one frame does not delay reading the next.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write as _};

@@ -1,5 +1,5 @@
-//! One Kafka frame in either direction: header and body apart, so that a hook can decode, alter and rebuild.
-//! A frame on the wire is a length of four bytes, then these.
+//! One Kafka frame, request or response, with separate header and body, so that a hook can decode, change and encode it.
+//! On the wire, a frame follows its length in four bytes.
 
 use std::io::{self, Read};
 

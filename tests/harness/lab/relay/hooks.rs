@@ -1,5 +1,5 @@
-//! Ready-made hooks: the misbehaviour that tests ask for by name.
-//! Each is an ordinary hook, so a test can write its own beside it with the same parts.
+//! Hooks for the kinds of misbehavior that tests need by name.
+//! They are ordinary hooks. Tests can write their own with the same parts.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;

@@ -1,9 +1,9 @@
-//! A TCP relay between clients and a real broker that understands Kafka's framing, records what it sees, and
-//! does on request what networks and brokers do: hold, drop, delay, repeat, swap, cut, refuse, lie.
+//! A TCP relay between clients and a real broker. It parses Kafka frames, records them, and simulates failures of networks and
+//! brokers on request: hold, drop, delay, repeat, swap, cut, refuse, falsify.
 //!
-//! It rewrites the addresses that brokers advertise, so that clients stay on it. Hooks see each frame in the
-//! order in which they were added; each gets what the one before made of the body, and the first one that does
-//! more than pass or replace decides.
+//! It rewrites the addresses that brokers advertise, so that clients keep using it. Hooks get each frame in the order in which they
+//! were added. Each hook gets the body that the previous one returned. The first hook that does more than pass or replace a frame
+//! decides.
 
 mod connection;
 mod frame;

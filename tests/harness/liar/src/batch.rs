@@ -1,4 +1,4 @@
-//! Record batches of version 2: read, altered, written. Kept as raw bytes until somebody alters one.
+//! Record batches of version 2: read, changed, written. Unchanged batches stay raw bytes.
 
 use crate::log::Stored;
 

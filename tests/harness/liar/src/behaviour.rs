@@ -1,4 +1,4 @@
-//! What the broker does wrong: plain data that can be printed, read back, generated and shrunk.
+//! The misbehavior of the broker, as plain data that can be printed, parsed, generated and shrunk.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is removed from logs: by retention and compaction, as the topic's settings say, and by actions.
+//! Removes records from logs: by retention and compaction, according to the topic's settings, and by actions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

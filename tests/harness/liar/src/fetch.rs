@@ -1,4 +1,4 @@
-//! Fetch: which records are handed out, and what is reported beside them.
+//! Fetch: the returned records, and the offsets in the response.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! A Kafka broker for tests that misbehaves request by request, as a [`Behaviour`] describes, and keeps a [`Log`] of what
-//! it was asked, what it stored and what it answered.
+//! A Kafka broker for tests that misbehaves for single requests, as a [`Behaviour`] describes. It keeps a [`Log`] of its requests,
+//! its responses and what it stored.
 //!
 //! Several brokers (node ids) share one set of topics, so that leaders can move. Each listens on a free port of 127.0.0.1.
 mod batch;

@@ -1,4 +1,4 @@
-//! What the broker writes down for whoever judges kaf6's verdict. Bytes are hex; offsets and times are numbers.
+//! The broker's log for the oracle. Bytes are hex. Offsets and times are numbers.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Produce: what is stored, what is answered, and when.
+//! Produce: what the broker stores, its response, and when it responds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

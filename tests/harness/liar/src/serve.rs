@@ -1,4 +1,4 @@
-//! Connections: frames in and out, and the small requests.
+//! Connections: reads and writes frames, and answers the small requests.
 
 use std::io::{self, Read, Write as _};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,4 @@
-//! Settings of topics: kept, described, and what the cleaner needs of them.
+//! Settings of topics: stored, described, and used by the cleaner.
 
 use std::collections::BTreeMap;
 

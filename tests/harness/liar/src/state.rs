@@ -1,4 +1,4 @@
-//! Topics, partitions and their logs, which rules fire, and the log of it all.
+//! Topics, partitions and their logs, the rules that apply, and the broker's log.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

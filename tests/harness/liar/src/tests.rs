@@ -1,4 +1,4 @@
-//! What is removed, what is left, and what a batch looks like then.
+//! Tests what is removed, what remains, and the batches afterwards.
 
 use std::collections::BTreeMap;
 

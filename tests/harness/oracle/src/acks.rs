@@ -1,4 +1,4 @@
-//! What acks alone show.
+//! Anomalies that are visible in acks alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

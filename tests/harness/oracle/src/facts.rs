@@ -1,4 +1,4 @@
-//! What the broker's log says of each message.
+//! What the broker's log contains about each message.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

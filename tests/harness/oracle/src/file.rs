@@ -1,4 +1,4 @@
-//! The few fields of a scenario file that matter for a verdict.
+//! The fields of a scenario file that affect a verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
 

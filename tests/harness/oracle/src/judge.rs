@@ -1,4 +1,4 @@
-//! The rules: what a summary must and must not say, given the facts.
+//! The rules: what a summary must and must not contain, given the facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What retention and compaction may take.
+//! What retention and compaction may remove.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

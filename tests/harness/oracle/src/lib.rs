@@ -1,7 +1,7 @@
-//! Says what the verdict of a run had to be: from the broker's own log, the scenario file and summary.json.
+//! Computes the correct verdict of a run from the broker's log, the scenario file and summary.json.
 //!
-//! Written from the design and not from kaf6's code, on which it does not depend. It claims only what follows from the
-//! log; where several answers are right, it accepts all of them.
+//! It follows the design and does not use kaf6's code. It requires only what follows from the log. If several answers are correct, it
+//! accepts all of them.
 
 mod acks;
 mod facts;

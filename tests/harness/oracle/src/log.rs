@@ -1,4 +1,4 @@
-//! The broker's log; see the broker for what each field means.
+//! The broker's log. The broker documents each field.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The classes of the account that an acked message may be in.
+//! The classes of the account that an acked message may have.
 
 use std::collections::BTreeSet;
 

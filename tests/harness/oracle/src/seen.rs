@@ -1,4 +1,4 @@
-//! What was handed out, and whether it was as it was sent: content, timestamp, and the checksum of its batch.
+//! Which records the broker returned, and whether they were unaltered: content, timestamp, and the CRC of the batch.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! The rules, each over a log, a file and a summary made by hand.
+//! Tests the rules, each with a manually written log, file and summary.
 
 use serde_json::{Value, json};
 
