@@ -1,7 +1,7 @@
 //! Tests anomalies that are visible in acks alone, and the effect of a new leader on `acks: 1`.
 
 use kaf6_liar::Action::*;
-use kaf6_liar::Api::{ListOffsets, Produce};
+use kaf6_liar::Api::{Fetch, ListOffsets, Produce};
 use kaf6_liar::{Behaviour, Phase, Rule};
 
 use crate::pair::{self, Done};
@@ -106,6 +106,17 @@ async fn with_one_ack_and_the_same_leader_what_is_missing_is_lost() {
     let done = run(&file(&format!("{BATCHES}, acks: 1"), READ, ""), rules).await;
     let lost = done.of_batches("ack_unwritten");
     done.is("fail").has("lost", lost).counts(&[("lost", lost), ("verified", 100 - lost)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_makes_progress_has_the_whole_time_of_the_run() {
+    // One batch per response, each of them late: more than `recheck`, less than the timeout of the run.
+    let slow = Rule::new(Fetch, Delay { ms: 400 }).phase(Phase::AfterMarker);
+    let file = file(BATCHES, READ, "audit: true")
+        .replace("linger.ms: 20", "linger.ms: 20, max.partition.fetch.bytes: 1")
+        .replace("timeout: 20s", "timeout: 60s");
+    let done = run(&file, [slow]).await;
+    done.did("delay").is("pass").counts(&[("verified", 100)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

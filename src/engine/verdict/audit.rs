@@ -3,6 +3,7 @@
 //! A fault may remove messages that a live reader had read before it. The audit also reads partitions that no reader of
 //! the file reads.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::engine::context::run_context::RunContext;
@@ -25,6 +26,7 @@ pub(crate) struct Reread<'a> {
     /// An end marker after all acked messages. A client that reads it has read everything.
     pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) until: Instant,
+    pub(crate) deadline: &'a VerificationDeadline,
     /// Its name in progress lines: `audit` or `re-read`.
     pub(crate) what: &'static str,
 }
@@ -74,7 +76,7 @@ impl Reread<'_> {
         if timeout < Duration::from_millis(1) {
             return over("no time was left for it");
         }
-        let is_over = || context.stop.is_stopped();
+        let is_over = || context.stop.is_stopped() || self.deadline.is_over();
         let progress = |at| {
             let what = self.what;
             context.live.say(format!("{what} of partition {partition} of `{name}`: at offset {at} of {to}"));
@@ -90,6 +92,7 @@ impl Reread<'_> {
         };
         let result = kafka::read_range(self.client, &range, timeout, &mut |event| match event {
             ReadEvent::Record(record) => {
+                self.deadline.progressed();
                 let now_us = context.clock.now_us();
                 sight.see(&mut reads, &record, sight::open(&record), now_us, |_| {});
                 if let Some(key) = record.key {
@@ -108,7 +111,7 @@ impl Reread<'_> {
                 // Records after the range were not returned, however far the client got. An end marker, or the end of
                 // the log, is after the whole range.
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
-                AuditResult { reads, passed: end.passed, at, why: why(context, &end, to), ..over("") }
+                AuditResult { reads, passed: end.passed, at, why: self.why(context, &end), ..over("") }
             }
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
                 AuditResult { gone: true, ..over(NOT_KNOWN) }
@@ -134,35 +137,79 @@ impl Reread<'_> {
             why: why.to_owned(),
         }
     }
+
+    fn why(&self, context: &RunContext, end: &RangeEnd) -> String {
+        if end.passed {
+            return String::new();
+        }
+        if context.stop.is_stopped() {
+            return "the run was stopped".to_owned();
+        }
+        if let Some(stable) = end.last_stable {
+            return format!(
+                "an open transaction blocks readers with `isolation.level: read_committed` at offset \
+                {stable} (the last stable offset); end the transaction, or read uncommitted"
+            );
+        }
+        if end.hides {
+            return format!(
+                "the broker reports {} as the end of the log, but answers fetches beyond it with \
+                neither an error nor a record",
+                end.end.unwrap_or(end.at)
+            );
+        }
+        let (at, to) = (end.at, self.to);
+        match self.deadline.idle() {
+            Some(idle) => {
+                let idle = crate::units::Duration::from(idle);
+                format!("no record arrived for {idle} at offset {at} of {to}")
+            }
+            None => format!("timed out at offset {at} of {to}; increase `run.timeout`"),
+        }
+    }
 }
 
-fn why(context: &RunContext, end: &RangeEnd, to: Offset) -> String {
-    if end.passed {
-        return String::new();
-    }
-    if context.stop.is_stopped() {
-        return "the run was stopped".to_owned();
-    }
-    match end.last_stable {
-        Some(stable) => format!(
-            "an open transaction blocks readers with `isolation.level: read_committed` at offset \
-            {stable} (the last stable offset); end the transaction, or read uncommitted"
-        ),
-        None if end.hides => format!(
-            "the broker reports {} as the end of the log, but answers fetches beyond it with \
-            neither an error nor a record",
-            end.end.unwrap_or(end.at)
-        ),
-        None => format!("timed out at offset {} of {to}; increase `run.timeout`", end.at),
-    }
+/// When verification ends: at the run's timeout, or earlier if no record of any partition has arrived for as long as
+/// the producers took, at least a minute.
+pub(crate) struct VerificationDeadline {
+    start: Instant,
+    /// The run's timeout.
+    pub(crate) timeout: Instant,
+    max_idle: Duration,
+    /// Time of the last record, in microseconds since `start`.
+    last_us: AtomicU64,
 }
 
-/// The deadline of verification: as long as the producers took, at least a minute, and within the run's
-/// timeout.
-pub(crate) fn deadline(context: &RunContext) -> Instant {
-    let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
-    let sending = context.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
-    let longest = sending.filter_map(|(index, _)| context.live.length(index)).max().unwrap_or_default();
-    let own = Instant::now() + longest.max(context.client.waits().recheck);
-    own.min(context.clock.zero() + context.plan.timeout)
+impl VerificationDeadline {
+    pub(crate) fn of(context: &RunContext) -> Self {
+        let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
+        let sending = context.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
+        let longest = sending.filter_map(|(index, _)| context.live.length(index)).max().unwrap_or_default();
+        Self {
+            start: Instant::now(),
+            timeout: context.clock.zero() + context.plan.timeout,
+            max_idle: longest.max(context.client.waits().recheck),
+            last_us: AtomicU64::default(),
+        }
+    }
+
+    /// The run's timeout, or the end of this time if that is earlier.
+    pub(crate) fn within(&self, time: Duration) -> Instant {
+        self.timeout.min(Instant::now() + time)
+    }
+
+    fn progressed(&self) {
+        let now_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last_us.fetch_max(now_us, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.timeout || self.idle().is_some()
+    }
+
+    /// The maximum time without a record, if it has passed.
+    fn idle(&self) -> Option<Duration> {
+        let last = self.start + Duration::from_micros(self.last_us.load(Ordering::Relaxed));
+        (last.elapsed() >= self.max_idle).then_some(self.max_idle)
+    }
 }

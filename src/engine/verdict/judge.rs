@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use super::account;
-use super::audit::{self, AuditResult, Reread};
+use super::audit::{AuditResult, Reread, VerificationDeadline};
 use super::inputs::{PartitionInputs, Places, marker, places, settle};
 use super::log_ends::{note_low_watermarks, reported_ends};
 use super::removals::{PartitionRemovals, note_removed};
@@ -81,7 +80,7 @@ fn judge(context: &RunContext, mut found: RunFindings) -> RunVerdict {
         reported_ends: reported_ends(context, topology, &found.markers),
         rules: Mutex::default(),
         times,
-        until: audit::deadline(context),
+        deadline: VerificationDeadline::of(context),
     };
     let done = judging.judge_all(&places);
     let mut out = RunVerdict::default();
@@ -136,7 +135,7 @@ pub(crate) struct Judging<'a> {
     /// By topic: what the broker may remove from it, after this was requested.
     pub(crate) rules: Mutex<HashMap<usize, Rules>>,
     pub(crate) times: bool,
-    pub(crate) until: Instant,
+    pub(crate) deadline: VerificationDeadline,
 }
 
 /// Data about a partition before missing messages are re-read.
@@ -184,7 +183,8 @@ impl Judging<'_> {
             let to = markers.iter().map(|marker| marker.offset).max().unwrap_or(last).max(last);
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let client = &self.context.client;
-            let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
+            let (deadline, until) = (&self.deadline, self.deadline.timeout);
+            let reread = Reread { client, place, from, to, mark, until, deadline, what: "audit" };
             self.read(&reread, |_, _| {})
         });
         if let Some(found) = &audit {
@@ -202,7 +202,7 @@ impl Judging<'_> {
         let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref(), gone };
         let rechecks = self.recheck(place, found, &missing, &passes);
         if let Some(removals) = &removals {
-            removals.look_at_log(self.until.min(Instant::now() + self.context.client.waits().recheck));
+            removals.look_at_log(self.deadline.within(self.context.client.waits().recheck));
         }
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);

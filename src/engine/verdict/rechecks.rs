@@ -1,8 +1,6 @@
 //! Re-reads: missing messages of a partition are read again before they count as lost, and the topic's
 //! settings are requested.
 
-use std::time::Instant;
-
 use super::audit::{AuditResult, Reread};
 use super::inputs::{PartitionInputs, settle};
 use super::judge::{Judging, Missing};
@@ -96,13 +94,14 @@ impl Judging<'_> {
                 Observer::Reader(scenario) => self.context.client_of(scenario),
                 Observer::Audit | Observer::Recheck => self.context.client.clone(),
             };
-            let until = self.until.min(Instant::now() + self.context.client.waits().recheck);
+            let (deadline, until) =
+                (&self.deadline, self.deadline.within(self.context.client.waits().recheck));
             let to = compacted.map_or(to, |removals| {
                 let end = removals.start_and_end(&client, until).map(|(_, end)| end - 1);
                 to.max(last_marker.max(end).unwrap_or(to))
             });
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
-            let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
+            let reread = Reread { client: &client, place, from, to, mark, until, deadline, what: "re-read" };
             let mut again = if gone {
                 reread.gone(self.context)
             } else {
