@@ -117,9 +117,10 @@ async fn row_03_an_idempotent_batch_that_was_sent_again_is_written_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn row_03_idempotent_batches_are_swapped() {
     let rules = [Rule::new(Produce, SwapAfterAck).from(6).times(1)];
-    let done =
-        run(&file("messages: 300, rate: 500/s, idempotence: true, value: {size: 100B}", READ, ""), rules)
-            .await;
+    // Ten messages in each batch: batches of different lengths are misplaced, too.
+    let text = file("messages: 300, rate: 500/s, idempotence: true, value: {size: 100B}", READ, "")
+        .replace("linger.ms: 20", "linger.ms: 5000");
+    let done = run(&text, rules).await;
     done.did("swap_after_ack").is("fail").counts(&[("verified", 300)]);
     assert!(done.anomaly("reordered") > 0, "{}", done.shown());
 }

@@ -41,7 +41,7 @@ const LOADS: [&str; 5] = [
     "messages: 600, rate: 400/s, clients: 4, partition: by_key, key: \"{{random(9)}}\"",
     "messages: 600, rate: 400/s, clients: 2, compression: lz4, value: {text: \"{{uuid}} {{seq}}\"}, headers: {source: it}",
     "duration: 1500ms, stages: [{duration: 1s, rate: 100/s}, {duration: 500ms, rate: 800/s}], acks: 1",
-    "messages: 3000, clients: 3, max_in_flight: 200KB, value: {size: 1KiB, content: zeros}",
+    "messages: 1000, clients: 3, max_in_flight: 200KB, value: {size: 1KiB, content: zeros}",
 ];
 
 const READS: [&str; 5] = [
@@ -102,13 +102,13 @@ fn one(number: usize, broker: &str, properties: &str, writers: Writers) {
     let text = File::new(&relay.address(), &topic)
         .partitions(PARTITIONS[pick(PARTITIONS.len(), 1)])
         .properties(properties)
-        .write(&format!("{}, timeout: 180s", writers.of(LOADS[pick(LOADS.len(), 1)])))
-        .read(&format!("{}, timeout: 190s", READS[pick(READS.len(), 2)]))
-        .more("again: {type: consume, partition: 0, timeout: 190s}")
+        .write(&format!("{}, timeout: 240s", writers.of(LOADS[pick(LOADS.len(), 1)])))
+        .read(&format!("{}, idle_timeout: 2m, timeout: 250s", READS[pick(READS.len(), 2)]))
+        .more("again: {type: consume, partition: 0, idle_timeout: 2m, timeout: 250s}")
         .audit(number.is_multiple_of(3))
         .text()
         // A starved machine is slow, and slow is no false alarm.
-        .replace("timeout: 50s", "timeout: 200s");
+        .replace("timeout: 50s", "timeout: 260s");
     let over = AtomicBool::new(false);
     let wait = |time: Duration| {
         for _ in 0..time.as_millis() / 20 {
