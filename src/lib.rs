@@ -1,4 +1,4 @@
-//! kaf6 tests in CI whether a Kafka-compatible broker keeps its guarantees.
+//! kaf6 tests in CI whether a Kafka-compatible broker keeps its promises.
 //!
 //! A scenario file says what to do and what to check. `scenario` reads the file, and `plan` compiles it into
 //! a plan with all defaults. `engine` executes the plan: it sends and reads messages with `kafka`, and it

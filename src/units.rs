@@ -20,7 +20,7 @@ pub struct UnitError(String);
 #[serde(try_from = "String", into = "String")]
 pub struct Duration(StdDuration);
 
-/// Messages per time, written as `50/s`, `10k/s`, `1.5M/s`, `300/m` or `20/h`.
+/// Messages per unit of time, written as `50/s`, `10k/s`, `1.5M/s`, `300/m` or `20/h`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate(f64);
@@ -366,7 +366,7 @@ impl JsonSchema for Rate {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "Messages per time: a number, optionally with k or M, then /s, /m or /h.",
+            "description": "Messages per unit of time: a number, optionally with k or M, then /s, /m or /h.",
             "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*[kM]?\s*/\s*(s|m|min|h)\s*$",
             "examples": ["50/s", "10k/s"]
         })

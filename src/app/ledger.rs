@@ -35,7 +35,8 @@ pub(super) fn load(
     let saved = Saved::read(&bytes).with_context(|| path.display().to_string())?;
     if saved.brokers.is_empty() && options.brokers.is_none() {
         bail!(
-            "{}: cannot verify this run, because its brokers ended with it (embedded, or started by the run)",
+            "{}: cannot verify this run, because its brokers no longer exist (they were embedded, or \
+             started by the run)",
             path.display()
         );
     }

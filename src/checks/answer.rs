@@ -65,7 +65,7 @@ impl Domain {
         Self { observed, ..Self::judged_all(total, covers) }
     }
 
-    /// There was nothing to observe, and nothing was expected: `nothing was written here`.
+    /// There was nothing to observe, and nothing was expected: `nothing was written to these partitions`.
     pub(super) fn empty(why: impl Into<String>) -> Self {
         Self { empty: true, ..Self::judged_all(0, why) }
     }
@@ -226,9 +226,13 @@ mod tests {
     fn nothing_passes_only_where_that_is_known() {
         let none = Answer::pass("", "", Domain::judged_all(0, "0 messages"));
         assert_eq!(none.outcome(), CheckAnswer::Inconclusive);
-        let empty = Answer::pass("", "", Domain::empty("nothing was written here"));
-        assert_eq!((empty.outcome(), empty.message()), (CheckAnswer::Pass, "nothing was written here"));
-        let late = Domain::empty("nothing was written here").without(Some(UnknownBecause::new("a", "b")));
+        let empty = Answer::pass("", "", Domain::empty("nothing was written to these partitions"));
+        assert_eq!(
+            (empty.outcome(), empty.message()),
+            (CheckAnswer::Pass, "nothing was written to these partitions")
+        );
+        let late = Domain::empty("nothing was written to these partitions")
+            .without(Some(UnknownBecause::new("a", "b")));
         assert_eq!(Answer::pass("", "", late).outcome(), CheckAnswer::Inconclusive);
     }
 

@@ -52,7 +52,7 @@ impl<'a> CheckedScenario<'a> {
         })
     }
 
-    /// Number of messages and end markers in the run for which a broker broke its guarantee.
+    /// Number of messages and end markers in the run for which a broker broke its promise.
     pub(super) fn broken_in_run(&self) -> u64 {
         self.seen.accounts.as_ref().map_or(0, crate::ledger::Accounts::broken)
     }
@@ -139,7 +139,7 @@ impl<'a> CheckedScenario<'a> {
         }
     }
 
-    /// The scenario ran but observed nothing. The answer fails only if a broker broke a guarantee.
+    /// The scenario ran but observed nothing. The answer fails only if a broker broke a promise.
     pub(super) fn no_data(&self, expected: impl Into<String>) -> Answer {
         let broken = self.broken_in_run();
         if self.work().has_messages() && broken > 0 {

@@ -1,4 +1,4 @@
-//! Why a scenario observed less than expected: a broker broke a guarantee, or the scenario had too little
+//! Why a scenario observed less than expected: a broker broke a promise, or the scenario had too little
 //! time.
 
 use super::answer::{Answer, UnknownBecause};
@@ -6,7 +6,7 @@ use super::case::CheckedScenario;
 use crate::ledger::Account;
 
 impl CheckedScenario<'_> {
-    /// Number of messages that this scenario sent or had to read, for which a broker broke a guarantee.
+    /// Number of messages that this scenario sent or had to read, for which a broker broke a promise.
     pub(super) fn broken(&self) -> u64 {
         let own = |account: &Account| account.broken();
         let accounts = self.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
@@ -20,7 +20,7 @@ impl CheckedScenario<'_> {
         in_log.max(readings.broken())
     }
 
-    /// Less than expected was observed. The answer fails, unless time was missing and no guarantee was
+    /// Less than expected was observed. The answer fails, unless time was missing and no promise was
     /// broken.
     pub(super) fn too_little(
         &self,

@@ -19,7 +19,7 @@ use crate::scenario::environment::preset;
     name = "kaf6",
     version,
     about,
-    long_about = "Tests whether a Kafka-compatible broker loses, duplicates, reorders or corrupts messages.\nRuns scenario files, follows every message, and writes reports for programs (JSON), people (HTML)\nand CI systems (JUnit).",
+    long_about = "Tests whether a Kafka-compatible broker loses, duplicates, reorders or corrupts messages.\nRuns scenario files, tracks every message, and writes reports for programs (JSON), people (HTML)\nand CI systems (JUnit).",
     after_help = "Exit codes: 0 pass, 1 fail, 2 invalid input, 3 inconclusive, 70 a bug in kaf6,\n129, 130 and 143 stopped by a signal (the reports are still written).",
     max_term_width = 100
 )]

@@ -53,10 +53,9 @@ fn clean(text: &str) -> String {
 /// Prints warnings about valid files and about the command line that named them.
 pub(super) fn warn_of(files: &Files, plans: &[Plan]) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
-    let repeated = files
-        .repeated
-        .iter()
-        .map(|file| Diagnostic::of_file(file, "is given more than once and used only once", None));
+    let repeated = files.repeated.iter().map(|file| {
+        Diagnostic::of_file(file, "listed more than once on the command line; kaf6 uses it once", None)
+    });
     let mut text = render_warnings(&repeated.collect::<Vec<_>>(), colour);
     text.extend(plans.iter().map(|plan| render_warnings(&plan.warnings, colour)));
     if !text.is_empty() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Waits {
     /// Maximum wait for brokers and topics before the start of the run.
     pub setup: Duration,
-    /// Maximum wait for a first answer if a `connect` scenario starts immediately.
+    /// Maximum wait for a first response if a `connect` scenario starts immediately.
     pub setup_quick: Duration,
     /// Maximum time to find the cause of a failed setup.
     pub setup_cause: Duration,
@@ -21,7 +21,7 @@ pub struct Waits {
     /// Pause between two requests about one partition: its watermarks, whether the broker knows it, a probe for a
     /// reader that is stuck.
     pub ask: Duration,
-    /// Maximum wait for the answer to such a request.
+    /// Maximum wait for the response to such a request.
     pub answer: Duration,
     /// How long a reader may be stuck before kaf6 looks for the cause, if there are records ahead of it.
     pub still: Duration,

@@ -20,7 +20,7 @@ pub struct Account {
     pub found: u64,
     /// Outcome unknown, and missing from a log that was read to its end.
     pub absent: u64,
-    /// Outcome unknown, and no reader got that far.
+    /// Outcome unknown, and no reader read that far.
     pub unchecked: u64,
     /// Failed and unknown messages that the file allows.
     pub permitted: u64,
@@ -69,10 +69,10 @@ impl Account {
         unassigned,
     ];
 
-    /// The classes in which the broker violated a guarantee.
+    /// The classes in which the broker broke a promise.
     pub const BROKEN: [Named; 6] = named![lost, unreadable, skipped, corrupt, misplaced, rewritten];
 
-    /// Messages for which the broker violated a guarantee.
+    /// Messages for which the broker broke a promise.
     pub fn broken(&self) -> u64 {
         Self::BROKEN.iter().map(|(_, count)| count(self)).sum()
     }
@@ -204,7 +204,7 @@ impl Accounts {
         self.total.closes() && self.markers.lost == 0 && self.markers.unread == 0
     }
 
-    /// Messages and end markers for which the broker violated a guarantee.
+    /// Messages and end markers for which the broker broke a promise.
     pub fn broken(&self) -> u64 {
         self.total.broken() + self.markers.lost
     }

@@ -1,4 +1,4 @@
-//! The ledger: the fate of each message, from identities, delivery states and what readers found.
+//! The ledger: what happened to each message, from identities, delivery states and what readers found.
 //!
 //! Pure: it uses no broker. Each client owns its part without locks. At the end, `judge` combines the parts, and
 //! `account` contains the class of each message.

@@ -1,4 +1,4 @@
-//! Throttling by brokers: how long brokers delayed their answers because of quotas, by request type.
+//! Throttling by brokers: how long brokers delayed their responses because of quotas, by request type.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Throttled {
 }
 
 impl Throttled {
-    /// Counts one answer. An answer without throttle time is ignored.
+    /// Counts one response. A response without throttle time is ignored.
     pub fn add(&mut self, time: Duration) {
         if !time.is_zero() {
             self.answers += 1;

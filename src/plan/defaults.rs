@@ -126,19 +126,19 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     (
         "produce",
         "timeout",
-        "30s after its schedule or `duration`; else 60s and 1ms per message, at \
-    most 24h",
+        "30s after its schedule or `duration`; else 60s plus 1ms per message, at \
+        most 24h",
     ),
     ("consume", "from", "`run` if a scenario in the file writes to the topic, else `any`"),
-    ("consume", "partition", "all of the topic"),
+    ("consume", "partition", "all partitions of the topic"),
     ("consume", "offset", "earliest"),
     ("consume", "limit", "to the end of the log"),
     ("consume", "idle_timeout", "15s"),
     (
         "consume",
         "timeout",
-        "30s after the timeouts of its producers and of faults that do not wait for it, with \
-        producers also `run.unreadable_after`; at least 60s; in addition the timeouts of faults \
+        "30s after the timeouts of its producers and of faults that do not wait for it, plus \
+        `run.unreadable_after` if it has producers; at least 60s; plus the timeouts of faults \
         that wait for its counts",
     ),
     ("roundtrip", "partition", "0"),
@@ -154,7 +154,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     (
         "roundtrip",
         "timeout",
-        "60s and 200ms per round trip of each client, at most 24h; with `every`: in addition `every` for each of them",
+        "60s plus 200ms per round trip of each client, at most 24h; with `every`: plus `every` for each of them",
     ),
     ("watch", "every", "500ms"),
     ("watch", "timeout", "until the last other scenario ends"),

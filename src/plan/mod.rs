@@ -128,7 +128,7 @@ pub struct ScenarioPlan {
 pub struct Start {
     /// The scenario or fault that must have ended, with any result.
     pub after: Option<String>,
-    /// Offset from the start of the run, or from the end of `after`.
+    /// Delay after the start of the run, or after the end of `after`.
     pub at: Duration,
     /// A count that must be reached.
     pub when: Option<When>,

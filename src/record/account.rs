@@ -15,9 +15,9 @@ pub const UNACKED: [&str; 3] = ["unsent", "failed", "unknown"];
 pub enum Standing {
     /// Every planned message is verified, excluded or permitted.
     Closed,
-    /// Some messages are not accounted for, but no guarantee is broken.
+    /// Some messages are not accounted for, but no promise is broken.
     Open,
-    /// A broker broke a guarantee.
+    /// A broker broke a promise.
     Broken,
 }
 
@@ -66,7 +66,7 @@ pub fn sentence(total: &Account, markers: Markers) -> String {
     text
 }
 
-/// The same as a short line: `1,000 planned, 988 verified, 10 unread, 2 failed (account open)`.
+/// The same as a short line: `1,000 planned, 988 verified, 10 unread, 2 failed (not all accounted for)`.
 pub fn line(total: &Account, markers: Markers) -> String {
     let mut parts = vec![format!("{} planned", thousands(total.planned))];
     parts.extend(closed_parts(total));
@@ -82,7 +82,7 @@ pub fn line(total: &Account, markers: Markers) -> String {
     format!("{}{end}", list(&parts))
 }
 
-/// The broken guarantees in the account: `the account has 3 lost messages`. `None` if there are none.
+/// The broken promises in the account: `the account has 3 lost messages`. `None` if there are none.
 pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
     let classes = Account::BROKEN.iter().filter(|(name, _)| !but.contains(name));
     let mut parts = counted(classes.map(|(name, count)| (*name, count(&accounts.total))), " messages");
@@ -94,7 +94,7 @@ pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
 }
 
 /// What to change in the scenario file about messages that are not accounted for, by sending scenario. Empty
-/// if the account is closed, or open only because of broken guarantees. `embedded` is true for the embedded
+/// if the account is closed, or open only because of broken promises. `embedded` is true for the embedded
 /// broker, whose topics cannot be configured.
 pub fn advice<'a>(
     scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>,

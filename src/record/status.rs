@@ -5,8 +5,8 @@
 pub enum Status {
     /// Every check passed, and every planned message is accounted for.
     Pass,
-    /// Inconclusive: no guarantee is known to be broken, but something is unknown.
+    /// Inconclusive: no promise is known to be broken, but something is unknown.
     Error,
-    /// A check failed, or the account shows a broken guarantee.
+    /// A check failed, or the account shows a broken promise.
     Fail,
 }

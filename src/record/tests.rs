@@ -238,7 +238,7 @@ fn sums_that_do_not_add_up_are_a_bug_and_never_green() {
     let bug = record.bug.unwrap();
     assert!(bug.contains("sent is 1000, acked + failed + unknown is 999"), "{bug}");
     assert!(record.reason.starts_with("kaf6 has a bug, please report it: "), "{}", record.reason);
-    // The broken guarantees in such an account are not trusted.
+    // The broken promises in such an account are not trusted.
     assert_eq!(judged(seen(account(|a| a.lost = 1))).status, Status::Error);
 }
 

@@ -1,6 +1,6 @@
 //! The verdict on a run: passed, failed or inconclusive, with the reasons.
 //!
-//! Defines the status rule. A reason that is not a broken guarantee ends with what to change in the scenario
+//! Defines the status rule. A reason that is not a broken promise ends with what to change in the scenario
 //! file.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::observe::{EarlyEnd, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{CheckKind, From, Plan, ScenarioPlan, Target, Work};
 use crate::units::{grouped, thousands};
 
-/// Failed checks and broken guarantees fail the run. Everything that stays unknown makes it an error, and so
+/// Failed checks and broken promises fail the run. Everything that stays unknown makes it an error, and so
 /// does a run without checks or messages to evaluate.
 pub(super) fn verdict(
     plan: &Plan,
@@ -47,7 +47,7 @@ fn with(results: &[CheckResult], outcome: CheckAnswer) -> impl Iterator<Item = &
     results.iter().filter(move |result| result.answer.outcome() == outcome)
 }
 
-/// The broken guarantees. If the account's sums do not match, it is not `trusted`.
+/// The broken promises. If the account's sums do not match, it is not `trusted`.
 fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<String> {
     let failed: Vec<String> = with(results, CheckAnswer::Fail).map(describe).collect();
     let mut why = Vec::new();

@@ -17,7 +17,7 @@ pub fn link(name: &str) -> String {
     format!("{PAGE}#{name}")
 }
 
-/// The classes that keep an account open: broken guarantees, messages for which kaf6 cannot tell, and unacked
+/// The classes that keep an account open: broken promises, messages for which kaf6 cannot tell, and unacked
 /// messages.
 pub fn classes() -> impl Iterator<Item = &'static str> {
     Account::BROKEN.iter().map(|(name, _)| *name).chain(UNJUDGED).chain(UNACKED)

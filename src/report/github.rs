@@ -267,7 +267,7 @@ const fn to_f64(ms: u64) -> f64 {
 }
 
 /// Workflow commands for these runs: an error on the line of each failed check and of each scenario with
-/// broken guarantees, a warning for each inconclusive check and scenario, and a notice for each important
+/// broken promises, a warning for each inconclusive check and scenario, and a notice for each important
 /// note. Paths are relative to `workspace`.
 pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     let mut errors = Vec::new();
@@ -326,7 +326,7 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     out
 }
 
-/// An error at the scenario whose messages show a broken guarantee. `None` if there is none.
+/// An error at the scenario whose messages show a broken promise. `None` if there is none.
 fn broken_account(run: &Summary, name: &str, account: &Account, workspace: Option<&Path>) -> Option<String> {
     let broken = Account::BROKEN.iter().map(|(class, of)| (*class, of(account))).filter(|(_, n)| *n > 0);
     let broken: Vec<String> =

@@ -23,7 +23,7 @@ use crate::ledger::{Account, Markers};
 use crate::record::account::{self, Standing};
 use crate::units::grouped;
 
-/// Maximum number of evidence lines per broken guarantee in the account's case. The cases of checks have
+/// Maximum number of evidence lines per broken promise in the account's case. The cases of checks have
 /// more.
 const FIRST: usize = 3;
 
@@ -161,7 +161,7 @@ fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome
     case
 }
 
-/// The anomalies that the account counts as broken guarantees.
+/// The anomalies that the account counts as broken promises.
 fn broken_anomalies(total: &Account) -> impl Iterator<Item = Anomaly> {
     let broken = Account::BROKEN.iter().filter(|(_, count)| count(total) > 0);
     broken.filter_map(|(name, _)| Anomaly::from_name(name))
@@ -263,7 +263,8 @@ pub(super) fn evidence(piece: &EvidenceRow) -> String {
     }
     if let Some(other) = piece.other_offset {
         let others = range(other, piece.to_other_offset, piece.messages());
-        let _ = write!(text, " (other {others})");
+        let noun = if others.contains(' ') { "offsets" } else { "offset" };
+        let _ = write!(text, " (other {noun} {others})");
     }
     if piece.count.is_some() {
         let _ = write!(text, ", {}", how_many(piece));

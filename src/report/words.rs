@@ -75,7 +75,7 @@ pub const CLASSES: [ClassWords; 22] = {
         class("unknown", "Neither confirmed nor failed: they may or may not be in the log."),
         class("found", "Unknown, but read back."),
         class("absent", "Unknown, and not in the log, which was read to its end."),
-        class("unchecked", "Unknown, and no reader got that far."),
+        class("unchecked", "Unknown, and no reader read that far."),
         class("permitted", "Failed and unknown messages that the file allows."),
         class("verified", "Acked, and read back unmodified at the acked offset."),
         class("excluded", "Acked, but not read back, because the producer sets `verify: false`."),
@@ -132,7 +132,7 @@ pub fn standing(accounts: &AccountsSummary) -> Standing {
 
 /// What to change in the scenario file about messages that are not accounted for. Scenarios that could not
 /// run, or were ended early with the run, need other advice, which the reason of the run gives. No change in
-/// the file fixes a broken guarantee.
+/// the file fixes a broken promise.
 pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> {
     if standing(accounts) == Standing::Broken {
         return Vec::new();
@@ -291,8 +291,8 @@ pub fn fault_span(fault: &FaultSummary) -> String {
 pub fn fault_felt(fault: &FaultSummary) -> Vec<String> {
     let time = |ms: u64| millis(float(ms));
     let mut felt = Vec::new();
-    felt.extend(fault.first_ack_ms.map(|ms| format!("first ack {} after it", time(ms))));
-    felt.extend(fault.first_read_ms.map(|ms| format!("first read {} after it", time(ms))));
+    felt.extend(fault.first_ack_ms.map(|ms| format!("first ack {} after the fault", time(ms))));
+    felt.extend(fault.first_read_ms.map(|ms| format!("first read {} after the fault", time(ms))));
     felt.extend(fault.longest_gap_ms.map(|ms| format!("longest gap {}", time(ms))));
     felt.extend(fault.lost.map(|lost| format!("{} lost", plural(lost, "acked message", "acked messages"))));
     felt

@@ -1,4 +1,4 @@
-//! Loads a scenario file: from a path to values, with all problems found up to then.
+//! Loads a scenario file: from a path to values, with all problems that were found.
 //!
 //! The steps are: bytes, text, values with positions, environment, preset, schema, profile.
 

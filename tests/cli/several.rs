@@ -62,7 +62,11 @@ fn a_file_given_twice_runs_once_and_that_is_said() {
     let output = place.output(&["run", "ten.yaml", "./ten.yaml", "*.yaml"]);
     assert_eq!(output.status.code(), Some(0));
     let said = text(&output.stderr);
-    assert_eq!(said.matches("warning: is given more than once and used only once").count(), 2, "{said}");
+    assert_eq!(
+        said.matches("warning: listed more than once on the command line; kaf6 uses it once").count(),
+        2,
+        "{said}"
+    );
     assert_eq!(place.names("reports").len(), 1);
 }
 

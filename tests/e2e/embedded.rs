@@ -752,8 +752,8 @@ fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
     assert_eq!(odd.stages.last().unwrap().name, "resolve");
     // A peer that never answers, one that drips, one that speaks HTTP.
     for (answer, part) in [
-        (&b""[..], "no answer in time"),
-        (&b"\0\0\0\x20"[..], "no answer in time"),
+        (&b""[..], "no response in time"),
+        (&b"\0\0\0\x20"[..], "no response in time"),
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the port of a Kafka broker"),
     ] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -61,7 +61,7 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
         );
         assert!(ran.answer("count_equals").contains("no data"), "{ran}");
         assert_eq!(ran.check("no_loss"), "pass", "{ran}");
-        assert!(ran.answer("no_loss").contains("nothing was written here"), "{ran}");
+        assert!(ran.answer("no_loss").contains("nothing was written to these partitions"), "{ran}");
         assert!(ran.reason().contains("1,000 failed (set `allow: {failed: 100%}` in `all_acked`)"), "{ran}");
         let codes = ran.summary["scenarios"]["write"]["errors_by_code"].to_string();
         assert!(codes.contains("SIZE_TOO_LARGE") || codes.contains("MESSAGE_TOO_LARGE"), "{codes}");

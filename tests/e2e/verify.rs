@@ -190,7 +190,10 @@ fn verify_says_that_an_embedded_broker_is_gone() {
         "topics: [{name: t}]\nscenarios:\n  write: {type: produce, messages: 10}\n  read: {type: consume}\n";
     let run = Kaf6::file(file).embedded().arg("--save-ledger").run().expect("pass");
     let said = Kaf6::verify(&run.folder).refused();
-    assert!(said.contains("its brokers ended with it (embedded, or started by the run)"), "{said}");
+    assert!(
+        said.contains("its brokers no longer exist (they were embedded, or started by the run)"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn every_message_is_in_the_table_of_the_account() {
     for part in [
         "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed.",
         "<td class=\"n inconclusive first\" data-label=\"unread\">10</td>",
-        "<summary>2 partitions of write, 2 to look at</summary>",
+        "<summary>2 partitions of write, 2 with findings</summary>",
         "<code>allow: {failed: 1%}</code>",
         "<span class=\"key\">All</span>",
     ] {

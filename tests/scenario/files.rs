@@ -406,16 +406,16 @@ fn a_reader_of_a_topic_that_nobody_writes_is_warned_of() {
         ))
     };
     insta::assert_snapshot!(read(", topic: ordres"), @"
-    f.yaml:5:32: warning: no scenario in the file produces to `ordres`: `read` reads whatever is there, and verifies nothing
+    f.yaml:5:32: warning: no scenario in the file produces to `ordres`: `read` reads all records in it, and verifies nothing
     5 |   read: {type: consume, topic: ordres}
       |                                ^^^^^^
-      = did you mean `orders`? To read messages from others, set `from: any`
+      = did you mean `orders`? To read messages that this file does not produce, set `from: any`
     ");
     insta::assert_snapshot!(read(""), @"
-    f.yaml:5:3: warning: no scenario in the file produces to its topic: `read` reads whatever is there, and verifies nothing
+    f.yaml:5:3: warning: no scenario in the file produces to its topic: `read` reads all records in it, and verifies nothing
     5 |   read: {type: consume}
       |   ^^^^
-      = check the topic's name; to read messages from others, set `from: any`
+      = check the topic's name; to read messages that this file does not produce, set `from: any`
     ");
     let secret = read(", topic: \"${NUMBER}\"");
     assert!(secret.contains("`${NUMBER}`") && !secret.contains("0123"), "{secret}");

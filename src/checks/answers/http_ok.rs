@@ -31,12 +31,12 @@ impl Check for HttpOk {
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let Some(scrape) = scrape(case) else {
             let why = case.scenario.message.clone().unwrap_or_default();
-            return downgrade_if_cut_short(case, Answer::fail(self.expected(), "no answer", why));
+            return downgrade_if_cut_short(case, Answer::fail(self.expected(), "no response", why));
         };
         let actual = match (scrape.last_status, &scrape.last_error) {
             _ if scrape.requests > 1 => format!("{} of {} with HTTP 200", scrape.ok, scrape.requests),
             (Some(status), _) => format!("HTTP {status}"),
-            (None, _) => "no answer".to_owned(),
+            (None, _) => "no response".to_owned(),
         };
         let ok = scrape.ok == scrape.requests;
         let answer = Answer::pass_if(ok, self.expected(), actual, domain(scrape))

@@ -35,7 +35,7 @@ impl Check for LogOffsetsMonotonic {
         let answers: u64 = seen.logs.iter().map(|log| log.answered).sum();
         let covers = format!(
             "{} from {} to `{}`, {}",
-            counted(answers, "answer", "answers"),
+            counted(answers, "response", "responses"),
             counted(seen.logs.len() as u64, "partition", "partitions"),
             case.scenario.name,
             span(case.whole_span())
@@ -93,7 +93,10 @@ fn unproven(case: &CheckedScenario<'_>, seen: &OffsetsSeen) -> Option<UnknownBec
         ReversalProof::NoTopicId => {
             ("the broker reports no topic ids, so the topic may have been recreated", "see the broker's log")
         }
-        _ => ("no later answer had the topic id, so the topic may have been recreated", "run it longer"),
+        _ => (
+            "no later response had the topic id, so the topic may have been recreated",
+            "run the scenario longer",
+        ),
     };
     Some(UnknownBecause::new(format!("{}: {why}", named(case, &unproven)), advice))
 }

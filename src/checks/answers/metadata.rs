@@ -38,8 +38,8 @@ fn metadata(case: &CheckedScenario<'_>) -> Answer {
         let brokers = &case.scenario.of_type.brokers;
         let reached = !brokers.is_empty() && brokers.iter().all(|broker| broker.reachable);
         let domain = Domain::judged_all(1, "metadata of the cluster");
-        let actual = if reached { "an answer" } else { "none" };
-        return Answer::pass_if(reached, "an answer", actual, domain)
+        let actual = if reached { "a response" } else { "none" };
+        return Answer::pass_if(reached, "a response", actual, domain)
             .because("the file names no topic, so the check only covers the cluster's metadata");
     }
     let known = topics.iter().filter(|topic| topic.error.is_none()).count();

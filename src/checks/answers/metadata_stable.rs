@@ -1,7 +1,7 @@
 //! `metadata_stable`: did the brokers' metadata stay the same, except for the aspects that the file allows to
 //! change?
 //!
-//! Uses the observations of a `watch` scenario: each change in a broker's answers, and each period in which a
+//! Uses the observations of a `watch` scenario: each change in a broker's responses, and each period in which a
 //! broker was silent. Silence during a fault is attributed to the fault.
 
 use std::time::Duration;
@@ -94,7 +94,7 @@ fn metadata_stable(
     }
     if let Some(gone) = silences.iter().find(|silent| silent.gone) {
         let why = format!(
-            "{}, until the watch ended: kaf6 cannot tell whether it would have answered within {}",
+            "{}, until the watch ended: kaf6 cannot tell whether the broker would have answered within {}",
             gone.in_words(case),
             time(max_silence)
         );
@@ -113,7 +113,7 @@ fn metadata_stable(
     let (brokers, answers) = (asked.clone().count() as u64, asked.map(|broker| broker.answered).sum());
     let covers = format!(
         "{} from {} to `{}`, {}",
-        counted(answers, "answer", "answers"),
+        counted(answers, "response", "responses"),
         counted(brokers, "broker", "brokers"),
         case.scenario.name,
         span(case.whole_span())
@@ -170,14 +170,14 @@ impl<'a> Silent<'a> {
         Self { broker, silence, alone, gone }
     }
 
-    /// Such as ``127.0.0.1:9092 gave no answer from 3.200 s to 14.700 s, during `bounce` (connection
+    /// Such as ``127.0.0.1:9092 did not answer from 3.200 s to 14.700 s, during `bounce` (connection
     /// refused)``.
     fn in_words(&self, case: &CheckedScenario<'_>) -> String {
         let (from, to) = (self.silence.from, self.silence.to);
         let during = case.during(from, to);
         let why = self.broker.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
         format!(
-            "{} gave no answer from {:.3} s to {:.3} s{during}{why}",
+            "{} did not answer from {:.3} s to {:.3} s{during}{why}",
             self.broker.broker,
             from.as_secs_f64(),
             to.as_secs_f64()
@@ -185,7 +185,7 @@ impl<'a> Silent<'a> {
     }
 }
 
-/// Such as `leader of orders[1] from 0 to 2 at 3.2 s, says 127.0.0.1:9092`.
+/// Such as `leaders of orders[1] changed from 0 to 2 at 3.200 s, as reported by 127.0.0.1:9092`.
 fn in_words(change: &MetadataChange, during: &str) -> String {
     let place = match (&change.topic, change.partition) {
         (Some(topic), Some(partition)) => format!(" of {topic}[{partition}]"),

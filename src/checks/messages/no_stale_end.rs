@@ -1,4 +1,4 @@
-//! `no_stale_end`: was each acked offset below the end of the log that the broker reported after the ack?
+//! `no_stale_end`: was each acked offset below the end of the log that the broker reported after that ack?
 
 use super::readings::unmeasured;
 use crate::anomaly::Anomaly;

@@ -1,4 +1,4 @@
-//! The readings of one scenario over all its partitions, and how much it read of what it had to read.
+//! The readings of one scenario over all its partitions, and how many of the messages that it had to read it did read.
 
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
@@ -28,7 +28,7 @@ const SHARED: [Anomaly; 7] = [
     Anomaly::Resurrected,
 ];
 
-/// Each of these breaks a guarantee of the broker.
+/// Each of these breaks a promise of the broker.
 const BROKEN: [Anomaly; 6] = [
     Anomaly::Lost,
     Anomaly::Unreadable,
@@ -106,7 +106,7 @@ impl<'a> Readings<'a> {
         self.count(anomaly).unwrap_or_default().count
     }
 
-    /// Number of messages in these readings for which the broker broke a guarantee.
+    /// Number of messages in these readings for which the broker broke a promise.
     pub(crate) fn broken(&self) -> u64 {
         BROKEN.into_iter().map(|anomaly| self.number(anomaly)).sum()
     }
@@ -200,7 +200,8 @@ impl<'a> Readings<'a> {
         if self.own.is_empty() {
             return Self::no_reading(case);
         }
-        Domain::empty("nothing was written here").without(missing.or_else(|| self.may_be_written(case)))
+        Domain::empty("nothing was written to these partitions")
+            .without(missing.or_else(|| self.may_be_written(case)))
     }
 
     /// The number of messages that the answer covers, and whether these are the acked messages that it had to
@@ -297,7 +298,7 @@ impl<'a> Readings<'a> {
             if unknown > 0 {
                 return Some(UnknownBecause::new(
                     format!(
-                        "nothing was acked here, but {} of `{}` may be in the log",
+                        "nothing was acked in these partitions, but {} of `{}` may be in the log",
                         counted(unknown, "unknown message", "unknown messages"),
                         scenario.name
                     ),
@@ -334,7 +335,9 @@ pub(crate) fn no_ledger(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     let name = &case.scenario.name;
     let unknown = if case.consume().is_some_and(|consume| consume.from == From::Any) {
         UnknownBecause::new(
-            format!("`{name}` reads messages from others, for which there is no ledger"),
+            format!(
+                "`{name}` reads messages that this file does not produce, so the ledger does not contain them"
+            ),
             format!("set `from: run` in `{name}`, or set `scenario` to another consumer"),
         )
     } else if case.sends_only() {

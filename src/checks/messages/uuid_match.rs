@@ -1,4 +1,4 @@
-//! `uuid_match`: does each value that was read contain the UUID that was sent in it?
+//! `uuid_match`: does each value that was read contain the UUID that was sent?
 
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};

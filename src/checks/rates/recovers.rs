@@ -1,8 +1,8 @@
-//! `recovers`: did the rate return, soon enough, to a value close to the one before the fault?
+//! `recovers`: did the rate return, within the expected time, to a value close to the rate before the fault?
 //!
 //! The rate has recovered at the first bucket from which two means are close enough: the mean over one span,
 //! and the mean over the time after it. The later mean is computed span by span, and each span counts at most
-//! up to its target, so that a burst of delayed messages does not make up for other spans. A span is one
+//! up to its target, so that a burst of delayed messages does not compensate for other spans. A span is one
 //! second, or longer if messages came in bursts even before the fault.
 
 use std::time::Duration;
@@ -273,8 +273,8 @@ impl<'a, 'b> After<'a, 'b> {
         if !after.is_near(kept, 1.0) {
             after.uneven = Some(UnknownBecause::new(
                 format!(
-                    "the rate of `{}` also varied too much before `{}`: intervals of {}, each \
-                    capped at its target, completed only {} of the work due",
+                    "the rate of `{}` also varied too much before `{}`: its intervals of \
+                    {} completed only {} of the work due (each interval counts up to its target)",
                     case.scenario.name,
                     check.after,
                     time(timeline.start_of(after.over)),

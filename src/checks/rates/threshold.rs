@@ -74,7 +74,7 @@ impl Threshold<'_> {
         if holds(self.expr, as_f64(count)) {
             return Answer::pass(text, count.to_string(), domain);
         }
-        // More cases could still meet the condition. Unread messages are not a broken guarantee.
+        // More cases could still meet the condition. Unread messages are not a broken promise.
         if (self.expr.may_come_true(as_f64(count)) || anomaly == Anomaly::Unread)
             && let Some(unknown) = readings
                 .missing(case)

@@ -76,8 +76,8 @@ impl Check for ThroughputDrops<'_> {
         if drop < *self.at_least && asked > before && 1.0 - during / asked >= *self.at_least {
             let unknown = UnknownBecause::new(
                 format!(
-                    "{} became due during `{fault}`, more than before it, so the drop may only \
-                    come from the higher load",
+                    "{} became due during `{fault}`, more than before it, so the drop may come \
+                    only from the higher load",
                     per_second(asked)
                 ),
                 format!("use the same `rate` before and during `{fault}`"),

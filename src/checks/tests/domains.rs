@@ -1,5 +1,5 @@
 //! Tests what checks cover: they pass only if everything was observed, and fail only because of a broken
-//! guarantee.
+//! promise.
 
 use std::sync::LazyLock;
 
@@ -295,10 +295,10 @@ fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
         let good = reader(&it, &seen);
         assert_eq!(
             (good.outcome(), good.covers()),
-            (CheckAnswer::Pass, "nothing was written here"),
+            (CheckAnswer::Pass, "nothing was written to these partitions"),
             "{good:?}"
         );
-        assert_eq!(good.message(), "nothing was written here");
+        assert_eq!(good.message(), "nothing was written to these partitions");
     }
     assert_eq!(reader(&CheckSettings::Continuity { max_gap: ms(1) }, &seen).outcome(), CheckAnswer::Pass);
     for count in [
@@ -324,7 +324,10 @@ fn where_something_may_have_been_written_nothing_is_no_pass() {
     let mut late = nothing_written();
     late.scenarios[0].ended = ScenarioEnd::Timeout;
     for (seen, why) in [
-        (&unknown, "nothing was acked here, but 3 unknown messages of `write` may be in the log"),
+        (
+            &unknown,
+            "nothing was acked in these partitions, but 3 unknown messages of `write` may be in the log",
+        ),
         (&late, "scenario `write` timed out"),
     ] {
         for it in on_messages() {

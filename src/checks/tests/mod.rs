@@ -500,7 +500,7 @@ fn metadata_stable_fails_for_a_broker_that_stops_answering() {
     let dead = judge(&[(19_000, 30_001)], true);
     assert_eq!((dead.outcome(), dead.actual()), (CheckAnswer::Fail, "silent for 10.001 s"));
     assert_eq!(dead.expected(), "0 changes, no silence over 10 s");
-    let words = "a:1 gave no answer from 19.000 s to 30.001 s, during `slow` (tcp: refused)";
+    let words = "a:1 did not answer from 19.000 s to 30.001 s, during `slow` (tcp: refused)";
     assert_eq!(dead.message(), words);
     let back = judge(&[(20_500, 30_501)], false);
     assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Fail, "silent for 10.001 s"), "back too late");
@@ -508,7 +508,7 @@ fn metadata_stable_fails_for_a_broker_that_stops_answering() {
     both.of_type.watch.as_mut().unwrap().changes = vec![change(Aspect::Leaders)];
     let both = judge_metadata(&both, &[]);
     assert_eq!((both.outcome(), both.actual()), (CheckAnswer::Fail, "1 change, silent for 10.001 s"));
-    assert!(both.message().starts_with("leaders of t[2]") && both.message().contains("; a:1 gave no answer"));
+    assert!(both.message().starts_with("leaders of t[2]") && both.message().contains("; a:1 did not answer"));
 }
 
 #[test]
@@ -517,12 +517,12 @@ fn metadata_stable_lets_faults_silence_a_broker() {
     // Ten seconds before the fault, all of the fault, and ten seconds after it.
     let planned = judge(&[(1, 30_000)], false);
     assert_eq!((planned.outcome(), planned.actual()), (CheckAnswer::Pass, "0 changes"), "{planned:?}");
-    assert!(planned.message().starts_with("a:1 gave no answer from 0.001 s to 30.000 s"), "{planned:?}");
+    assert!(planned.message().starts_with("a:1 did not answer from 0.001 s to 30.000 s"), "{planned:?}");
     let within = judge(&[(10_500, 19_000)], false);
     assert_eq!((within.outcome(), within.message()), (CheckAnswer::Pass, ""));
     let short = judge(&[(5000, 8000)], false);
     assert_eq!(short.outcome(), CheckAnswer::Pass);
-    assert!(short.message().starts_with("a:1 gave no answer from 5.000 s to 8.000 s"), "{short:?}");
+    assert!(short.message().starts_with("a:1 did not answer from 5.000 s to 8.000 s"), "{short:?}");
     // The time to become ready again does not count either.
     let (plan, mut seen) = (plan(&[]), world(10));
     let scenario = silent(&[(11_000, 34_000)], false);
@@ -543,7 +543,7 @@ fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end(
     assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
-        "a:1 gave no answer from 25.000 s to 30.000 s (tcp: refused), until the watch ended: kaf6 cannot tell whether it would have answered within 10 s; run the watch longer"
+        "a:1 did not answer from 25.000 s to 30.000 s (tcp: refused), until the watch ended: kaf6 cannot tell whether the broker would have answered within 10 s; run the watch longer"
     );
     assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), CheckAnswer::Inconclusive, "the fault is over");
     // A fault that is not undone before the end, such as a `stop` without `for`.
@@ -775,7 +775,7 @@ fn reversal(side: LogSide, proof: ReversalProof) -> LogReversal {
 fn log_offsets_monotonic_fails_with_each_offset_that_is_proven_to_have_gone_back() {
     let good = bounds(|_| {});
     assert_eq!((good.outcome(), good.message()), (CheckAnswer::Pass, ""), "{good:?}");
-    assert_eq!(good.covers(), "18 answers from 2 partitions to `ends`, 0.000 s to 30.000 s");
+    assert_eq!(good.covers(), "18 responses from 2 partitions to `ends`, 0.000 s to 30.000 s");
     for (side, name) in [(LogSide::Start, "start"), (LogSide::End, "end")] {
         // Evidence is enough, even if not everything was observed.
         let bad = bounds(|seen| {
@@ -801,7 +801,7 @@ fn log_offsets_monotonic_says_what_is_unknown() {
     };
     let of = |proof| open(&|seen| seen.logs[1].reversals = vec![reversal(LogSide::End, proof)]);
     assert!(of(ReversalProof::NoTopicId).contains("reports no topic ids"));
-    assert!(of(ReversalProof::NoLaterAnswer).contains("no later answer had the topic id"));
+    assert!(of(ReversalProof::NoLaterAnswer).contains("no later response had the topic id"));
     assert!(open(&|seen| seen.logs[1].answered = 1).starts_with("the log of t[1] was reported only once"));
     assert!(open(&|seen| seen.logs[1].answered = 0).starts_with("the log of t[1] was never reported"));
     let silent = open(&|seen| {

@@ -1,4 +1,4 @@
-//! The run's messages: rendered, booked until they are acked, and identified when they are read.
+//! The run's messages: rendered, tracked until they are acked, and identified when they are read.
 
 pub(crate) mod booking;
 pub(crate) mod end_marker;

@@ -1,5 +1,5 @@
-//! Processes a record that an observer read: decodes its envelope, compares it with what was sent, and books
-//! it.
+//! Processes a record that an observer read: decodes its envelope, compares it with what was sent, and adds
+//! it to the ledger.
 
 use super::ends::EndMarkerSeen;
 use crate::engine::context::run_context::RunContext;

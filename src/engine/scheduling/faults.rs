@@ -1,5 +1,5 @@
-//! Faults: each is injected when its start condition is met, lasts, and is healed. Its effect is recorded with
-//! evidence.
+//! Faults: injects each one when its start condition is met, ends it after its duration, and records its effect with
+//! the proof.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Setup before the start of the run: connects to the brokers, creates topics, and assigns streams to their
 //! partitions.
 //!
-//! Tried once before the start. If no broker was reached, each scenario that starts later tries again.
+//! kaf6 tries this once before the start. If it reached no broker, each scenario tries again when it starts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};

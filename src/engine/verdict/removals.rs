@@ -1,6 +1,6 @@
 //! Decides what a partition's retention and compaction may have removed, if something is missing.
 //!
-//! Contains the topic's rules and later records of a key. `retention` has the arithmetic of retention.
+//! Uses the topic's rules, and later records with the same key. `retention` has the arithmetic of retention.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};

@@ -24,7 +24,7 @@ fn checksums(checked: bool) -> Option<Note> {
 pub(crate) fn note_unknown(context: &RunContext, what: &str, so: &str) {
     let why = match context.client.uses_sasl() {
         true => "kaf6's own requests do not support SASL",
-        false => "no broker reported them both at the start of the run and now",
+        false => "no broker reported them both at the start of the run and before the verdict",
     };
     context.notes.add(Note::warning(format!("{what} are unknown ({why}): {so}")));
 }

@@ -191,7 +191,7 @@ impl Admin {
                     }
                 }
                 None if left.is_zero() => {
-                    return TopicAnswer { code: TIMED_OUT, text: "no answer in time".into() };
+                    return TopicAnswer { code: TIMED_OUT, text: "no response in time".into() };
                 }
                 None => {}
             }

@@ -25,7 +25,7 @@ impl Code {
         self.0 == 0
     }
 
-    /// Whether librdkafka created the code itself, without an answer of a broker.
+    /// Whether librdkafka created the code itself, without a response of a broker.
     pub const fn is_local(self) -> bool {
         self.0 < -1
     }

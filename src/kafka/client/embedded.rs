@@ -94,7 +94,7 @@ impl Embedded {
         self.mock.tracked()
     }
 
-    /// Delays each answer of this broker (numbered from 1; -1 for all).
+    /// Delays each response of this broker (numbered from 1; -1 for all).
     pub fn set_rtt(&self, broker: i32, rtt: Duration) {
         self.mock.set_rtt(broker, rtt);
     }

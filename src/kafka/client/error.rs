@@ -1,6 +1,6 @@
 //! Errors before a message is sent: settings that librdkafka rejects, and clients that it cannot create.
 //!
-//! No error contains the value of a property, so no secret can get into a report.
+//! No error contains the value of a property, so secrets cannot appear in a report.
 
 use crate::kafka::Code;
 

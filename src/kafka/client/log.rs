@@ -1,4 +1,4 @@
-//! librdkafka's log lines: caught, merged by kind with a count, and never printed.
+//! librdkafka's log lines: collected, merged by kind with a count, and never printed.
 //!
 //! Contains explanations of the known kinds.
 
@@ -90,7 +90,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
         a Kafka broker, version 0.10 or later",
     ),
     ("", ALL_DOWN, "all brokers were unreachable at times"),
-    ("REQTMOUT", "", "a broker left requests unanswered until their timeout"),
+    ("REQTMOUT", "", "a broker did not answer requests before their timeout"),
     ("", RESET, "a broker reset connections"),
     ("", DISCONNECTED, "a broker closed connections"),
     ("MAXPOLL", "", "kaf6 did not read a client's queue for minutes: this machine is too slow"),

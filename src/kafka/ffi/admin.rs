@@ -12,7 +12,7 @@ use crate::kafka::client::code::Code;
 use crate::kafka::ffi::messages::queue::Queue;
 
 impl Handle {
-    /// Sends CreateTopics for one topic. The answer arrives in `queue`.
+    /// Sends CreateTopics for one topic. The response arrives in `queue`.
     pub(crate) fn create_topic(
         &self,
         topic: &NewTopic<'_>,
@@ -47,7 +47,7 @@ impl Handle {
         Ok(())
     }
 
-    /// Sends DeleteTopics for one topic. The answer arrives in `queue`.
+    /// Sends DeleteTopics for one topic. The response arrives in `queue`.
     pub(crate) fn delete_topic(&self, name: &str, timeout: Duration, queue: &Queue) {
         let name = c_string(name);
         // SAFETY: as in `create_topic`.
@@ -123,7 +123,7 @@ impl Event {
                 sys::rd_kafka_DeleteTopics_result_topics(result, &raw mut count)
             };
             if count == 0 || results.is_null() {
-                return Some(TopicAnswer { code: Code(-1), text: "an empty answer".into() });
+                return Some(TopicAnswer { code: Code(-1), text: "an empty response".into() });
             }
             let result = *results;
             Some(TopicAnswer {

@@ -1,4 +1,4 @@
-//! Events of a queue: the answers of admin requests.
+//! Events of a queue: the responses to admin requests.
 
 use std::ptr::NonNull;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-/// Replaces librdkafka's handling of leader hints in Produce and Fetch answers (KIP-951). librdkafka reads
+/// Replaces librdkafka's handling of leader hints in Produce and Fetch responses (KIP-951). librdkafka reads
 /// uninitialized memory if a hint has no leader. It dereferences a null pointer if a broker that has forgotten a topic
 /// answers without the topic's id (librdkafka issues 5280 and 5430; seen with a restarted Tansu). Ignoring the hints is
 /// safe: the error in the same answer makes librdkafka request metadata. `build.rs` links this function instead of

@@ -6,11 +6,11 @@ use std::sync::Once;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT: i32 = 64 << 20;
 /// Minimum size of allocations that are mapped separately and returned to the system when freed. Larger than the
-/// answers to a fetch.
+/// responses to a fetch.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE: i32 = 8 << 20;
 
-/// Applies the settings once per process. Each answer of a broker is a buffer of up to 1 MiB, and each record in it is
+/// Applies the settings once per process. Each response of a broker is a buffer of up to 1 MiB, and each record in it is
 /// an allocation that another thread frees. With glibc's defaults, this memory is returned to the system and mapped and
 /// cleared again each time.
 pub(super) fn settle() {

@@ -68,7 +68,7 @@ impl Handle {
         if code == 0 { Ok((low, high)) } else { Err(Code(code)) }
     }
 
-    /// The end of the log in the last fetch answer, without a request; `None` if there was none.
+    /// The end of the log in the last fetch response, without a request; `None` if there was none.
     pub(crate) fn told_end(&self, topic: &str, partition: i32) -> Option<i64> {
         let topic = c_string(topic);
         let (mut low, mut high) = (-1, -1);

@@ -13,7 +13,7 @@ use crate::kafka::client::code::Code;
 /// Receives each log line: level, facility, text.
 pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
 
-/// Receives each throttle time of an answer. Not all zero times are reported.
+/// Receives each throttle time of a response. Not all zero times are reported.
 pub(crate) type OnThrottle = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// One delivery report of librdkafka.

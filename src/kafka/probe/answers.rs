@@ -1,4 +1,4 @@
-//! Decodes the five answers that the probe reads: ApiVersions, Metadata, Fetch, ListOffsets, DescribeConfigs.
+//! Decodes the five responses that the probe reads: ApiVersions, Metadata, Fetch, ListOffsets, DescribeConfigs.
 //!
 //! Their layout per version follows Kafka's message definitions.
 
@@ -152,7 +152,7 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
     Ok(answer)
 }
 
-/// The answer to ListOffsets for one partition.
+/// The response to ListOffsets for one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListedOffset {
     pub(super) partition: Partition,
@@ -185,7 +185,7 @@ pub(super) fn list_offsets(bytes: &[u8], version: i16) -> Result<Vec<ListedOffse
     Ok(topics.into_iter().flatten().collect())
 }
 
-/// The settings of one resource in a DescribeConfigs answer.
+/// The settings of one resource in a DescribeConfigs response.
 pub(super) struct DescribedResource {
     pub(super) code: Code,
     /// Kafka's number of the resource type; 2 is a topic.

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Maximum size of an answer. A Fetch answer contains at least one whole batch.
+/// Maximum size of a response. A Fetch response contains at least one whole batch.
 const MOST_BYTES: u32 = 64 << 20;
 
 /// A TCP stream whose reads and writes end by a deadline.
@@ -69,7 +69,7 @@ impl Connection {
         self.correlation
     }
 
-    /// Sends a frame and returns the answer after its correlation id.
+    /// Sends a frame and returns the response after its correlation id.
     pub(super) fn exchange(&mut self, frame: &[u8], correlation: i32) -> Result<Vec<u8>, String> {
         self.stream.write_all(frame).and_then(|()| self.stream.flush()).map_err(|error| describe(&error))?;
         let mut head = [0; 8];
@@ -102,7 +102,7 @@ impl Connection {
 /// An I/O error as text for users.
 pub(super) fn describe(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".into(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no response in time".into(),
         io::ErrorKind::ConnectionRefused => "connection refused".into(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             "the broker reset the connection".into()

@@ -177,7 +177,7 @@ fn newest(apis: &[Api], key: ApiKey, low: i16, high: i16) -> Result<i16, String>
     Ok(version)
 }
 
-/// Sends a request and returns the answer after its correlation id.
+/// Sends a request and returns the response after its correlation id.
 fn exchange(
     connection: &mut Connection,
     key: ApiKey,

@@ -1,7 +1,7 @@
 //! A cursor for Kafka's wire types in untrusted bytes: every read is checked, every count is bounded.
 //!
 //! The decoder of the kafka-protocol crate reserves memory for as many elements as a peer announces, which
-//! can abort the process. So kaf6 encodes requests with it, and decodes answers here.
+//! can abort the process. So kaf6 encodes requests with it, and decodes responses here.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
@@ -13,7 +13,7 @@ pub(super) enum Malformed {
     Varint,
 }
 
-/// A cursor over an answer. `flexible`: lengths are variable, and structures end with tagged fields.
+/// A cursor over a response. `flexible`: lengths are variable, and structures end with tagged fields.
 pub(super) struct Wire<'a> {
     rest: &'a [u8],
     pub(super) flexible: bool,

@@ -1,6 +1,6 @@
 //! Slows down a client that fetches again immediately.
 //!
-//! librdkafka drops an answer with null records and fetches again without a backoff: 12,000 times per second
+//! librdkafka drops a response with null records and fetches again without a backoff: 12,000 times per second
 //! if the broker answers immediately, as KafScale does while its store is unreachable. It logs a line for
 //! each, on the fetching thread, and a client reads one partition. So a pause in the log callback delays
 //! nothing else.
@@ -8,10 +8,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// librdkafka's text for an answer with null records.
+/// librdkafka's text for a response with null records.
 const NULL_RECORDS: &str = "invalid MessageSetSize -1";
 
-/// Pauses the logging thread, so that two answers with null records are at least this far apart.
+/// Pauses the logging thread, so that two responses with null records are at least this far apart.
 pub(crate) struct Brake {
     apart: Duration,
     last: Mutex<Option<Instant>>,

@@ -24,10 +24,11 @@ pub(crate) fn properties(
 ) -> Vec<(&'static str, String)> {
     let count = partitions.max(1) as u64;
     let kbytes = (prefetch_bytes / count / 1024).clamp(16, 1 << 20);
-    // An answer is at most half of the queue. So the queue stays near its limit, and the next answer arrives while one
-    // is processed. Larger answers are not faster, and leave the processor's cache before they are read.
+    // A response is at most half of the queue. So the queue stays near its limit, and the next response arrives
+    // while one is processed. Larger responses are not faster, and leave the processor's cache before they are
+    // read.
     let fetch = (kbytes * 1024 / 2).clamp(16 << 10, 512 << 10);
-    // For brokers that respect the limit of an answer, but not that of a partition: Tansu otherwise sends about 5 MiB.
+    // For brokers that respect the limit of a response, but not that of a partition: Tansu otherwise sends about 5 MiB.
     // librdkafka requires at least `message.max.bytes`, which a file may set for its producers.
     let largest = client.property("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
     let mut properties = vec![

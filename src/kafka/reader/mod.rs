@@ -265,7 +265,7 @@ impl ReaderSet {
         result.map_err(|code| Error::Request { what: what(), code })
     }
 
-    /// The end of the log in the last fetch answer; sends no request. Some brokers report an end that is too
+    /// The end of the log in the last fetch response; sends no request. Some brokers report an end that is too
     /// low.
     pub fn told_end(&self, partition: Partition) -> Option<Offset> {
         self.reader(partition)?.topic.handle().told_end(&self.topic, partition)

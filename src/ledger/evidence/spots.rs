@@ -1,5 +1,5 @@
-//! The spots of a message: where and approximately when it was acked and found, and by which observer. The report draws
-//! them.
+//! The spots of a message, which the report draws: at which offset, and approximately when, it was acked or found, and by
+//! which observer.
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};

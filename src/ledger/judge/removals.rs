@@ -1,4 +1,4 @@
-//! The interface to the topic's settings, used for each missing message: whether the broker may have removed it.
+//! Whether the topic's settings allow the broker to remove a message: the interface that is used for each missing message.
 
 use std::fmt::Debug;
 

@@ -211,7 +211,7 @@ fn repeat_evidence(
     let why = match (verdict, retry) {
         (RepeatVerdict::Explained | RepeatVerdict::Undecided, Some(retry)) => Some(retried(retry)),
         (RepeatVerdict::Explained, None) => {
-            Some("one attempt to send it got no answer and may have been written".to_owned())
+            Some("one attempt to send it got no response and may have been written".to_owned())
         }
         (RepeatVerdict::Undecided, None) => {
             Some("it may have been resent: log lines of the client were lost".to_owned())

@@ -35,7 +35,8 @@ pub(crate) fn cluster(cluster: &ClusterPlan, out: &mut String) {
         out,
         "relays  (between services from the start; in effect only during a fault)",
         cluster.links.iter().map(|link| {
-            let what = format!("replaces each address of {} that {} gets", link.to, link.from);
+            let what =
+                format!("{} gets the relay's address instead of each address of {}", link.from, link.to);
             (format!("{} -> {}", link.from, link.to), what)
         }),
     );
@@ -48,7 +49,7 @@ fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
         rows.push((if replica == 0 { "container" } else { "" }, container(replica)));
     }
     if service.most > service.replicas {
-        rows.push(("", format!("up to {}, by faults", container(service.most - 1))));
+        rows.push(("", format!("up to {}, added by faults", container(service.most - 1))));
     }
     let pull = match service.pull {
         Pull::Missing => "if missing",

@@ -81,7 +81,7 @@ pub(super) fn consume(
         warn_of_nobody(cx, name, &topic, &writers.producers);
     }
     if raw.from == Some(From::Run) && mine.is_empty() && writers.all_known {
-        let hint = Some("set `from: any` to read messages from others".to_owned());
+        let hint = Some("set `from: any` to read messages that this file does not produce".to_owned());
         let message =
             format!("no scenario in the file produces to `{topic}`, so it has no records of this run");
         cx.about_value(&below(pointer, "from"), &message, hint, "possible here");
@@ -140,13 +140,18 @@ fn warn_of_nobody(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[Topi
     let is_replaced = cx.document.is_replaced(&at_topic);
     let shown = cx.document.shown(&at_topic).map_or_else(|| "its topic".to_owned(), |it| format!("`{it}`"));
     let message = format!(
-        "no scenario in the file produces to {shown}: `{name}` reads whatever is there, and \
+        "no scenario in the file produces to {shown}: `{name}` reads all records in it, and \
         verifies nothing"
     );
     let near = suggest::nearest(topic, writers.iter().map(|writer| writer.topic.as_str()));
     let hint = match near.filter(|_| !is_replaced) {
-        Some(near) => format!("did you mean `{near}`? To read messages from others, set `from: any`"),
-        None => "check the topic's name; to read messages from others, set `from: any`".to_owned(),
+        Some(near) => {
+            format!(
+                "did you mean `{near}`? To read messages that this file does not produce, set `from: any`"
+            )
+        }
+        None => "check the topic's name; to read messages that this file does not produce, set `from: any`"
+            .to_owned(),
     };
     cx.warn(&at_topic, message, Some(hint));
 }

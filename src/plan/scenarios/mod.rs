@@ -82,7 +82,7 @@ impl Work {
         }
     }
 
-    /// Whether it writes or reads messages. The others only ask questions.
+    /// Whether it writes or reads messages. The other types only send requests.
     pub const fn has_messages(&self) -> bool {
         match self {
             Self::Produce(_) | Self::Consume(_) | Self::Roundtrip(_) => true,

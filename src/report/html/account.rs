@@ -70,7 +70,7 @@ pub(super) struct AccountCell {
     pub label: &'static str,
     pub value: String,
     pub note: String,
-    /// `fail` for a broken guarantee, `inconclusive` for open messages, `zero` for none.
+    /// `fail` for a broken promise, `inconclusive` for open messages, `zero` for none.
     pub class: &'static str,
     pub first: bool,
 }
@@ -205,7 +205,7 @@ fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<Acco
     let all = plural(rows.len() as u64, "partition", "partitions");
     let label = match odd {
         0 => format!("{all} of {name}"),
-        odd => format!("{all} of {name}, {} to look at", count(odd as u64)),
+        odd => format!("{all} of {name}, {} with findings", count(odd as u64)),
     };
     Some(AccountPartitions {
         label,

@@ -1,4 +1,4 @@
-//! The defaults section: what the run used although the scenario file does not set it.
+//! The defaults section: the values that the run used for fields that the scenario file does not set.
 
 use askama::Template;
 

@@ -25,7 +25,7 @@ use super::summary::Summary;
 pub const SCRIPT_HASH: &str = "sha256-1G2xosqZkxEGwqgCfmk9TsSO6KabCn6VYx8COJxpoSE=";
 
 /// Defines [`Section`]: a line has the section, the id of its element on the page, its entry in the page's
-/// list of sections, and the function that returns its template, or `None` if the page leaves it out.
+/// list of sections, and the function that returns its template, or `None` if the page omits it.
 macro_rules! sections {
     ($($section:ident $id:literal $label:literal $template:path;)*) => {
         /// A section of a report. All reports have their sections in this order. The page has all of them, the

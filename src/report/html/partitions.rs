@@ -62,7 +62,7 @@ pub(super) fn partitions(run: &Summary) -> Option<PartitionsSection> {
     let all = plural(run.partitions.len() as u64, "partition", "partitions");
     let oddly = match odd {
         0 => "every reader reached the end".to_owned(),
-        n => format!("{} to look at", plural(n as u64, "row", "rows")),
+        n => format!("{} with findings", plural(n as u64, "row", "rows")),
     };
     let hidden = rows.len().saturating_sub(MAX_ROWS);
     if hidden > 0 {

@@ -57,37 +57,37 @@ pub struct ContainerSummary {
 /// The brokers that a `watch` scenario queried.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchSummary {
-    /// Each broker that was queried separately.
+    /// Each broker that the scenario queried.
     pub brokers: Vec<WatchedBrokerSummary>,
     /// Number of further changes that are not listed.
     pub more_changes: u64,
 }
 
-/// One broker that was queried separately.
+/// One broker that the scenario queried.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchedBrokerSummary {
     /// `host:port`.
     pub broker: String,
-    /// Number of requests to it.
+    /// Number of requests to the broker.
     pub asked: u64,
-    /// Number of answers from it.
+    /// Number of responses from the broker.
     pub answered: u64,
-    /// Time of its first answer, in milliseconds from the start of the run.
+    /// Time of the broker's first response, in milliseconds from the start of the run.
     pub first_ms: Option<u64>,
-    /// Time of its last answer, in milliseconds from the start of the run.
+    /// Time of the broker's last response, in milliseconds from the start of the run.
     pub last_ms: Option<u64>,
-    /// The last error of a request without an answer.
+    /// The last error of a request without a response.
     pub error: Option<String>,
 }
 
 /// One change of metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MetadataChangeSummary {
-    /// Time of the answer that shows the change, in milliseconds from the start of the run.
+    /// Time of the response that shows the change, in milliseconds from the start of the run.
     pub at_ms: u64,
     /// The `watch` scenario that saw it.
     pub scenario: String,
-    /// The broker that answered.
+    /// The broker that reported the change.
     pub broker: String,
     /// `partitions`, `leaders`, `topic_ids`, `controller` or `brokers`.
     pub aspect: String,

@@ -368,23 +368,23 @@ pub enum NoteLevel {
     Hint,
     /// Needs attention.
     Warning,
-    /// Prevented part of the run.
+    /// A problem that prevented part of the run.
     Error,
 }
 
-/// Broker answers with a throttle time, because a quota was exceeded.
+/// Broker responses with a throttle time, because a quota was exceeded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThrottlingSummary {
-    /// Answers to Produce requests.
+    /// Responses to Produce requests.
     pub produce: ThrottledSummary,
-    /// Answers to Fetch requests.
+    /// Responses to Fetch requests.
     pub fetch: ThrottledSummary,
 }
 
-/// Throttled answers to one type of request.
+/// Throttled responses to one type of request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThrottledSummary {
-    /// Number of answers with a throttle time.
+    /// Number of responses with a throttle time.
     pub answers: u64,
     /// Sum of the throttle times, in milliseconds.
     pub total_ms: u64,
@@ -408,7 +408,7 @@ pub struct PartitionSummary {
     pub topic: String,
     /// Partition.
     pub partition: i32,
-    /// Messages of this run that were acked in it.
+    /// Messages of this run that were acked in the partition.
     pub acked: u64,
     /// Lowest acked offset.
     pub first_acked_offset: Option<i64>,

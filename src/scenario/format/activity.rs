@@ -86,11 +86,11 @@ impl ScenarioKind {
 pub struct ScenarioCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
-    /// Offset from the start of the run, or from the end of `after`.
+    /// Delay after the start of the run, or after the end of `after`.
     pub at: Option<Written<Duration>>,
     /// A count to wait for, such as `write.acked >= 500`.
     pub when: Option<String>,
-    /// Timeout, from the scenario's start.
+    /// Timeout, measured from the scenario's start.
     pub timeout: Option<Written<Duration>>,
     /// Brokers for this scenario only.
     pub brokers: Option<Vec<String>>,
@@ -107,11 +107,11 @@ macro_rules! activity {
             $($(#[$meta])* pub $field: Option<$kind>,)*
             /// The scenario or fault that must have ended, with any result. Default: start at once.
             pub after: Option<String>,
-            /// Offset from the start of the run, or from the end of `after`. Default: 0s.
+            /// Delay after the start of the run, or after the end of `after`. Default: 0s.
             pub at: Option<Written<Duration>>,
             /// Start when a count is reached, such as `write.acked >= 500`. Replaces `at`.
             pub when: Option<String>,
-            /// Timeout, from the scenario's start. The default depends on the type; see the table of
+            /// Timeout, measured from the scenario's start. The default depends on the type; see the table of
             /// defaults.
             pub timeout: Option<Written<Duration>>,
             /// Brokers for this scenario only, such as `{{broker.1.kafka}}`. Default: the file's.
@@ -164,7 +164,7 @@ activity! {
         messages: u64,
         /// Stop after this time.
         duration: Written<Duration>,
-        /// Messages per time, such as `1k/s`. Default: as fast as acks allow.
+        /// Messages per unit of time, such as `1k/s`. Default: as fast as acks allow.
         rate: Written<Rate>,
         /// Rates that apply one after the other. Replaces `rate`.
         #[schemars(length(min = 1, max = 1000))]
@@ -292,7 +292,7 @@ impl Activity {
 pub struct StageFields {
     /// How long the stage lasts.
     pub duration: Written<Duration>,
-    /// Messages per time during the stage.
+    /// Messages per unit of time during the stage.
     pub rate: Written<Rate>,
 }
 

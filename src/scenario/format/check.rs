@@ -83,7 +83,7 @@ checks! {
         /// What to count. Default: `received` for a consumer or round trip, `acked` for a producer.
         metric: Option<CountMetric>,
     }
-    /// Every message read contains the UUID that was sent in it.
+    /// Every message read contains the UUID that was sent.
     UuidMatch = "uuid_match" {}
     /// Every round trip completed.
     RoundtripOk = "roundtrip_ok" {}
@@ -100,7 +100,7 @@ checks! {
         /// Also fail on duplicates that a retry explains. Default: false.
         strict: Option<bool>,
     }
-    /// No message is altered, misplaced, rewritten or invented.
+    /// No message is altered, misplaced, rewritten, collided, resurrected or phantom.
     NoCorruption = "no_corruption" {}
     /// Messages are in the log in the order in which they were sent, except where a retry explains it.
     InOrder = "in_order" {
@@ -121,12 +121,12 @@ checks! {
         abort: Option<bool>,
         /// Time before the first evaluation. Default: 0s.
         delay: Option<Written<Duration>>,
-        /// Measure only while this fault lasts.
+        /// Measure only during this fault.
         during: Option<String>,
         /// Measure only after this fault has ended.
         after: Option<String>,
     }
-    /// The rate drops while a fault lasts.
+    /// The rate drops during a fault.
     ThroughputDrops = "throughput_drops" {
         /// The fault's name.
         during: String,
@@ -146,7 +146,7 @@ checks! {
     MetadataStable = "metadata_stable" {
         /// Aspects that may change. Default: none.
         allow: Option<Vec<Aspect>>,
-        /// How long a broker may stay silent while no fault lasts. Default: 10s.
+        /// How long a broker may stay silent while no fault is active. Default: 10s.
         max_silence: Option<Written<Duration>>,
     }
     /// The time between two acks, or two reads, is limited.
@@ -162,7 +162,7 @@ checks! {
 pub struct Allow {
     /// Messages that the broker rejected, or that were never sent. Default: 0%.
     pub failed: Option<Written<Share>>,
-    /// Messages whose result is unknown. Default: 0%.
+    /// Messages whose outcome is unknown. Default: 0%.
     pub unknown: Option<Written<Share>>,
 }
 

@@ -17,7 +17,7 @@ pub type Faults = IndexMap<String, Fault>;
 pub struct FaultCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
-    /// Offset from the start of the run, or from the end of `after`.
+    /// Delay after the start of the run, or after the end of `after`.
     pub at: Option<Written<Duration>>,
     /// A count to wait for, such as `write.acked >= 500`.
     pub when: Option<String>,
@@ -66,7 +66,7 @@ macro_rules! faults {
                 $($(#[doc = $doc])* $(#[schemars($($schema)*)])? $(#[serde($($serde)*)])? pub $field: $kind,)*
                 /// The scenario or fault that must have ended, with any result. Default: do not wait.
                 pub after: Option<String>,
-                /// Offset from the start of the run, or from the end of `after`. Default: 0s.
+                /// Delay after the start of the run, or after the end of `after`. Default: 0s.
                 pub at: Option<Written<Duration>>,
                 /// Start when a count is reached, such as `write.acked >= 500`. Replaces `at`.
                 pub when: Option<String>,
@@ -163,7 +163,7 @@ faults! {
         /// The new number of replicas.
         #[schemars(range(min = 1, max = 100))]
         to: u32,
-        /// How long, before the previous number is restored. Default: until the end of the run.
+        /// Time until the previous number is restored. Default: until the end of the run.
         #[serde(rename = "for")]
         length: Option<Written<Duration>>,
     }

@@ -1,6 +1,6 @@
 //! Kinds of scenarios, faults and checks: the values of `type` in a file.
 //!
-//! Defines the macro that ties each kind to its name.
+//! Defines the macro that connects each kind with its name.
 
 /// Defines an enum of kinds, each with its name in files and reports.
 macro_rules! kinds {

@@ -1,6 +1,6 @@
 //! The bookkeeping of one client by partition: messages in flight, outcomes, and requeued batches.
 //!
-//! Producers and round trips use the same code. A batch costs as much as a message.
+//! Producers and round trips use the same code. A batch costs as much time as a single message.
 
 mod ahead;
 mod ended;

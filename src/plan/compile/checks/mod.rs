@@ -158,8 +158,8 @@ fn consumer(
         if is_written || slots.values().all(|slot| slot.good().is_some()) {
             let hint = Some("kaf6 can check individual messages only if the file produces them".to_owned());
             let message = format!(
-                "`{name}` reads messages from others, so it does not support \
-            `{kind}`"
+                "`{name}` reads messages that this file does not produce, so it does \
+                not support `{kind}`"
             );
             cx.at(pointer, message, hint);
         }

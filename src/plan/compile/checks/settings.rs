@@ -52,7 +52,7 @@ check_settings! {
         /// As for `CountEquals`.
         metric: Option<CountMetric>,
     },
-    /// Every message read contains the UUID that was sent in it.
+    /// Every message read contains the UUID that was sent.
     UuidMatch,
     /// Every round trip completed.
     RoundtripOk,
@@ -61,14 +61,14 @@ check_settings! {
         /// Messages that may stay unacked.
         allow: AllowedShares,
     },
-    /// No acked message is lost, skipped or unread.
+    /// No acked message is lost, skipped, unreadable or unread.
     NoLoss,
     /// No identity is at two offsets.
     NoDuplicates {
         /// Also fail on duplicates that a retry explains.
         strict: bool,
     },
-    /// No message is altered, misplaced, rewritten or invented.
+    /// No message is altered, misplaced, rewritten, collided, resurrected or phantom.
     NoCorruption,
     /// The order in the log is the order of sending.
     InOrder {
@@ -92,7 +92,7 @@ check_settings! {
         /// Limits the measurement to a part of the run. `None` means the whole run.
         span: Option<FaultPart>,
     },
-    /// The rate drops while a fault lasts.
+    /// The rate drops during a fault.
     ThroughputDrops {
         during: String,
         /// Minimum drop, as a share of the rate before the fault: above 0, up to 1.
@@ -110,7 +110,7 @@ check_settings! {
     MetadataStable {
         /// Aspects that may change.
         allow: Vec<Aspect>,
-        /// How long a broker may stay silent while no fault lasts.
+        /// How long a broker may stay silent while no fault is active.
         max_silence: std::time::Duration,
     },
     /// The time between two acks, or two reads, is limited.
@@ -140,7 +140,7 @@ pub(super) enum Requirement {
 pub struct AllowedShares {
     /// Messages that failed.
     pub failed: f64,
-    /// Messages whose result is unknown.
+    /// Messages whose outcome is unknown.
     pub unknown: f64,
 }
 

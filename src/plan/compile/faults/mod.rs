@@ -1,4 +1,4 @@
-//! Compiles `faults`: their names, their starts, and how several faults fit together.
+//! Compiles `faults`: their names, their starts, and whether several faults can be combined.
 //!
 //! `action` has everything about each kind of fault. `references` checks when faults start.
 
