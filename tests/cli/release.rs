@@ -162,7 +162,7 @@ fn a_second_try_finds_what_the_first_one_pushed() {
     // As if the first try had ended between its two pushes.
     hub.git(&["update-ref", "-d", "refs/tags/v1"]);
     let said = hub.release(&["tag", "1.2.3", IMAGE]).works();
-    assert!(said.contains("v1.2.3 is there already, for this commit and this image"), "{said}");
+    assert!(said.contains("v1.2.3 already exists for this commit and this image"), "{said}");
     assert_eq!(hub.refs(), first);
 }
 
@@ -171,7 +171,7 @@ fn a_version_is_released_once() {
     let hub = Hub::new("1.2.3");
     hub.release(&["tag", "1.2.3", IMAGE]).works();
     let first = hub.refs();
-    hub.release(&["check", "1.2.3"]).is_refused("::error::v1.2.3 is released already");
+    hub.release(&["check", "1.2.3"]).is_refused("::error::v1.2.3 is already released");
     hub.release(&["tag", "1.2.3", OTHER_IMAGE]).is_refused("for another commit or another image");
     assert_eq!(hub.refs(), first);
     hub.commit("1.2.4");
@@ -191,7 +191,8 @@ fn the_major_tag_moves_on_and_never_back() {
     assert_eq!(hub.at("v1"), hub.at("v1.10.0"));
     assert_eq!((hub.at("v1.9.0"), hub.image_at("v1")), (old, format!("docker://{OTHER_IMAGE}")));
     hub.commit("1.9.1");
-    hub.release(&["check", "1.9.1"]).is_refused("v1.10.0 is released already, and v1 would go back to 1.9.1");
+    hub.release(&["check", "1.9.1"])
+        .is_refused("v1.10.0 is already released, so v1 would move back to 1.9.1");
     // A tag beside them that is no version, and another major version, stand in nobody's way.
     hub.git(&["tag", "v1.99-rc", "main"]);
     hub.commit("2.0.0");
@@ -204,10 +205,10 @@ fn the_major_tag_moves_on_and_never_back() {
 fn what_is_not_ready_is_refused_before_anything_is_built() {
     let hub = Hub::new("1.2.3");
     for bad in ["1.2", "v1.2.3", "01.2.3", "1.2.3-rc1", ""] {
-        hub.release(&["check", bad]).is_refused("is no version, such as 1.2.3");
+        hub.release(&["check", bad]).is_refused("expected, for example, 1.2.3");
     }
-    hub.release(&["check", "1.2.4"]).is_refused("Cargo.toml has another version than 1.2.4");
-    hub.release(&["check", "1x2.3"]).is_refused("is no version");
+    hub.release(&["check", "1.2.4"]).is_refused("the version in Cargo.toml is not 1.2.4");
+    hub.release(&["check", "1x2.3"]).is_refused("invalid version");
     let clone = hub.checkout();
     let check = || run(&clone, "scripts/release", &["check", "1.2.3"]);
     let with = |file: &str, from: &str, to: &str| {
@@ -217,15 +218,15 @@ fn what_is_not_ready_is_refused_before_anything_is_built() {
         std::fs::write(clone.join(file), was).unwrap();
         ran
     };
-    with("Cargo.lock", "\"1.2.3\"", "\"1.2.2\"").is_refused("Cargo.lock has another version");
-    with("CHANGELOG.md", "- It is 1.2.3.", "").is_refused("CHANGELOG.md says nothing of 1.2.3");
+    with("Cargo.lock", "\"1.2.3\"", "\"1.2.2\"").is_refused("the version in Cargo.lock is not");
+    with("CHANGELOG.md", "- It is 1.2.3.", "").is_refused("CHANGELOG.md has no section for 1.2.3");
     let branch = run(&clone, "env", &["GITHUB_REF=refs/heads/other", "scripts/release", "check", "1.2.3"]);
-    branch.is_refused("releases are made from main, and this is refs/heads/other");
+    branch.is_refused("releases are created only from main, not from refs/heads/other");
     let nowhere = run(&clone, "env", &["REMOTE=/nowhere", "scripts/release", "check", "1.2.3"]);
     nowhere.is_refused("/nowhere");
     check().works();
     let refs = hub.refs();
-    hub.release(&["tag", "1.2.3", "ghcr.io/org/kaf6:1.2.3"]).is_refused("is no image by its digest");
+    hub.release(&["tag", "1.2.3", "ghcr.io/org/kaf6:1.2.3"]).is_refused("expected NAME@sha256:DIGEST");
     let action = std::fs::read_to_string(clone.join("action.yml")).unwrap();
     std::fs::write(clone.join("action.yml"), action.replace("image: Dockerfile", "image: ./Dockerfile"))
         .unwrap();

@@ -111,9 +111,9 @@ fn the_version_of_the_action_is_installed_for_the_runner() {
 fn what_is_not_what_was_released_is_not_installed() {
     let runner = Runner::new();
     runner.archive("linux-amd64", b"#!/bin/sh\necho kaf6 9.9.9\n");
-    runner.step().is_refused("does not have the checksum that SHA256SUMS names");
+    runner.step().is_refused("does not match SHA256SUMS");
     runner.sums();
-    runner.step().is_refused("holds 'kaf6 9.9.9'");
+    runner.step().is_refused("contains 'kaf6 9.9.9'");
     fs::write(runner.release().join("SHA256SUMS"), "").unwrap();
     runner.step().is_refused("has no line for");
 }
@@ -122,11 +122,11 @@ fn what_is_not_what_was_released_is_not_installed() {
 fn what_there_is_no_release_for_is_refused_by_name() {
     Runner::new().with("RUNNER_ARCH", "ARM64").step().is_refused("has no kaf6-");
     Runner::new().with("RUNNER_ARCH", "X86").step().is_refused("use a runner with X64 or ARM64");
-    Runner::new().with("RUNNER_OS", "Windows").step().is_refused("there is no kaf6 for Windows");
-    Runner::new().with("KAF6_SETUP_VERSION", "latest").step().is_refused("'latest' is no version");
-    Runner::new().with("KAF6_SETUP_FROM", "/nowhere").step().is_refused("there is no folder '/nowhere'");
+    Runner::new().with("RUNNER_OS", "Windows").step().is_refused("kaf6 has no binary for Windows");
+    Runner::new().with("KAF6_SETUP_VERSION", "latest").step().is_refused("invalid version 'latest'");
+    Runner::new().with("KAF6_SETUP_FROM", "/nowhere").step().is_refused("folder '/nowhere' does not exist");
     let refused = Runner::new().with("KAF6_SETUP_FROM", "http://127.0.0.1:1").step();
-    refused.is_refused("could not be downloaded: is ");
+    refused.is_refused("cannot download http");
 }
 
 #[test]
