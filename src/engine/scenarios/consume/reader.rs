@@ -60,9 +60,6 @@ impl ReadLoop<'_> {
             }
             let now = Instant::now();
             self.recorder.turn(context.clock.us(now));
-            if !self.limit_reached() {
-                self.backlog.look(&mut self.recorder, &self.places, set, context.clock.us(now));
-            }
             if !decided {
                 state = state.or_else(|| end_marker.try_recv().ok());
                 if let Some(EndMarkerState::Decided(found)) = state.as_ref().map(|s| s.borrow().clone()) {
@@ -82,6 +79,8 @@ impl ReadLoop<'_> {
             }
             if self.limit_reached() {
                 self.places.iter_mut().filter(|place| !place.over).for_each(PartitionPosition::finish);
+            } else {
+                self.backlog.look(&mut self.recorder, &self.places, set, context.clock.us(now));
             }
             if self.places.iter().all(|place| place.over) {
                 return End::Done;
