@@ -59,7 +59,7 @@ fn the_action_runs_as_its_users_run_it() {
         "set-output:: checks-failed=0",
         "set-output:: summary=reports/index.json",
         "## ✅ single: pass",
-        "Success - Main Look at the outputs",
+        "Success - Main Check the outputs",
         "Success - Post ./",
     ]);
     act(&["kafka", "--matrix", "kafka:4.3.1", "--matrix", "container:debian:bookworm-slim"])
