@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::stop::{Stop, StopReason};
 use crate::engine::messages::ends::PartitionEnd;
@@ -14,6 +15,17 @@ pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     match stop.why() {
         Some(StopReason::Signal(_)) => ScenarioEnd::Interrupted,
         _ => ScenarioEnd::Aborted,
+    }
+}
+
+/// Waits until a background scenario sends its next requests. Returns how it ends if it sends no more.
+pub(crate) async fn pause_until(stop: &Stop, next: Instant, deadline: Instant) -> Option<ScenarioEnd> {
+    if next >= deadline {
+        return Some(ScenarioEnd::Timeout);
+    }
+    tokio::select! {
+        () = tokio::time::sleep_until(next.into()) => None,
+        () = stop.background_ends() => Some(if stop.is_stopped() { cut(stop) } else { ScenarioEnd::Done }),
     }
 }
 

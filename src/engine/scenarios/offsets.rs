@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::outcome::{ScenarioOutcome, pause_until, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::ids::Partition;
 use crate::kafka::probe::{self, LogBounds, PartitionBounds, TopicBounds};
@@ -40,14 +40,8 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &OffsetsP
     let ended = loop {
         let next = Instant::now() + plan.every;
         ask(context, index, &mut logs, &topics).await;
-        if next >= deadline {
-            break ScenarioEnd::Timeout;
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(next.into()) => {}
-            () = context.stop.background_ends() => {
-                break if context.stop.is_stopped() { cut(&context.stop) } else { ScenarioEnd::Done };
-            }
+        if let Some(ended) = pause_until(&context.stop, next, deadline).await {
+            break ended;
         }
     };
     if ended == ScenarioEnd::Done {

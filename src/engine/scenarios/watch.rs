@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::outcome::{ScenarioOutcome, pause_until, unwind};
 use crate::engine::context::run_context::RunContext;
 use crate::ids::Partition;
 use crate::kafka::{self, Client, Code, probe};
@@ -49,14 +49,8 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &WatchPla
         let brokers = context.brokers_now(index);
         ask(context, index, &mut watched, &topics, brokers).await;
         let next = began + plan.every;
-        if next >= deadline {
-            break ScenarioEnd::Timeout;
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(next.into()) => {}
-            () = context.stop.background_ends() => {
-                break if context.stop.is_stopped() { cut(&context.stop) } else { ScenarioEnd::Done };
-            }
+        if let Some(ended) = pause_until(&context.stop, next, deadline).await {
+            break ended;
         }
     };
     if !context.stop.is_stopped() {
