@@ -789,6 +789,8 @@ fn ended() -> impl Strategy<Value = ScenarioEnd> {
 }
 
 proptest! {
+    #![proptest_config(cases(64, 256))]
+
     /// For any observations: an incomplete observation does not pass, and a healthy run does not fail.
     #[test]
     fn no_check_passes_over_what_was_not_observed(

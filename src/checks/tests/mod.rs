@@ -9,6 +9,7 @@ mod loads;
 mod rates;
 
 use loads::{Message, counted, counts};
+use proptest::prelude::ProptestConfig;
 
 use super::case::CheckedScenario;
 use super::evaluate::evaluate_one;
@@ -27,6 +28,12 @@ use crate::plan::{
 };
 use crate::record::{RunRecord, Status};
 use crate::scenario::{LoadOptions, Position};
+
+/// How many random cases a property is tried with: few, so that unit tests take seconds, or many with `KAF6_LONG=1`, as in CI.
+fn cases(few: u32, many: u32) -> ProptestConfig {
+    let long = std::env::var_os("KAF6_LONG").is_some_and(|long| long == "1");
+    ProptestConfig::with_cases(if long { many } else { few })
+}
 
 const FILE: &str = "
 brokers: [a:1]

@@ -374,7 +374,7 @@ fn load() -> impl Strategy<Value = Load> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(16, 256))]
 
     #[test]
     fn recovers_is_what_the_docs_say(load in load(), within in 0_u64..8000, tenths in 0_u32..6) {

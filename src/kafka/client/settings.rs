@@ -296,7 +296,7 @@ mod tests {
         let handles = kinds.map(|kind| client.handle(kind, &[], |_, _, _| {}).unwrap());
         // librdkafka requests another token once a second. If nothing serves the client's queue, the request stays
         // there.
-        std::thread::sleep(std::time::Duration::from_millis(2100));
+        std::thread::sleep(std::time::Duration::from_millis(1300));
         // One may just have come.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while handles.iter().any(|handle| handle.waiting() > 0) {
