@@ -104,7 +104,7 @@ fn the_post_step_removes_what_a_killed_run_left() {
     printed(&[&["run", "--detach", "--name", &name][..], &runner, &main, &[&image, "run"]].concat());
     let label = format!("label=io.kaf6.run={run_id}");
     let left = || printed(&["ps", "--all", "--quiet", "--filter", &label]);
-    wait_for("the broker runs", Duration::from_secs(30), || !left().trim().is_empty());
+    wait_for("the broker runs", Duration::from_secs(240), || !left().trim().is_empty());
     printed(&["kill", "--signal", "KILL", &name]);
     printed(&["rm", "--force", &name]);
     assert!(!left().trim().is_empty(), "nobody has cleaned up yet");

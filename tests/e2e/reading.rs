@@ -124,7 +124,7 @@ fn a_broker_that_needs_longer_than_the_wait_is_given_it() {
     let relay = Relay::start(&tansu.address());
     hasty_readers_get_nothing(&relay);
     let file = "topics: [{name: 'slow-{{run_id}}', partitions: 2}]\n\
-                scenarios:\n  write: {type: produce, messages: 100}\n  read: {type: consume, timeout: 30s}\n\
+                scenarios:\n  write: {type: produce, messages: 100}\n  read: {type: consume, timeout: 4m}\n\
                 checks: [{type: count_equals, scenario: read, expected: 100}]\nrun: {audit: true}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
     assert!(ran.notes().contains("kaf6 waits up to 1 s for each response"), "{}", ran.notes());

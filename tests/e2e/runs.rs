@@ -179,12 +179,12 @@ impl Running {
         self.said.lock().expect("no thread panics here").clone()
     }
 
-    /// Waits until its progress counts some of this scenario.
-    pub fn wait_for_some(&self, scenario: &str) {
+    /// Waits until its progress says that this scenario has ended.
+    pub fn wait_for_end(&self, scenario: &str) {
         let begins = format!("{scenario}: ");
-        wait_for("its first messages", self.limit, || {
-            let some = |rest: &str| rest.starts_with(|first: char| ('1'..='9').contains(&first));
-            self.said().lines().any(|line| line.strip_prefix(&begins).is_some_and(some))
+        wait_for("its end", self.limit, || {
+            let ended = |line: &str| line.starts_with(&begins) && line.contains(", ended");
+            self.said().lines().any(ended)
         });
     }
 

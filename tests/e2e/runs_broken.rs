@@ -1,6 +1,8 @@
 //! Tests brokers that are unreachable, refuse requests, lose data or lack features: a run never passes or hangs, and has a clear
 //! message.
 
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -96,7 +98,7 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
 
 /// [`written_and_read`] with a gate between writer and reader.
 fn gated(topic: &str, gate: &Gate) -> String {
-    let gate = gate.scenario("after: write, timeout: 4m");
+    let gate = gate.scenario("after: write");
     written_and_read(topic, "messages: 1000", "after: gate")
         .replace("\n  read:", &format!("\n  {gate}\n  read:"))
 }
@@ -165,7 +167,7 @@ fn a_topic_that_is_there_again_and_empty_hides_no_loss() {
 fn a_log_that_begins_anew_under_the_reader_has_lost_what_was_acked() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     let gate = Gate::new();
-    let stands = gate.scenario("after: write, timeout: 4m");
+    let stands = gate.scenario("after: write");
     let file = format!(
         "topics: [{{name: 'under-{{{{run_id}}}}', partitions: 2}}]\n\
          scenarios:\n  write: {{type: produce, messages: 1000}}\n  read: {{type: consume, idle_timeout: 1m}}\n  {stands}\n  \
@@ -250,16 +252,25 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
 #[test]
 fn a_broker_that_hangs_ends_with_the_time_bounds() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    // It hangs before this request reaches it, and most of those before it were answered: each of the three clients sends at most
+    // five at a time.
+    let (requests, process) = (AtomicU32::new(0), tansu.process().id());
+    relay.on_request(move |request| {
+        if request.api == ApiKey::Produce && requests.fetch_add(1, Ordering::SeqCst) == 20 {
+            let stopped = Command::new("kill").args(["-STOP", &process.to_string()]).status();
+            assert!(stopped.is_ok_and(|status| status.success()), "the broker is stopped");
+        }
+        Verdict::Pass
+    });
     let file = "topics: [{name: hung, partitions: 2}]\n\
-                scenarios:\n  write: {type: produce, clients: 3, rate: 200/s, messages: 2000, timeout: 14s}\n  \
+                client: {properties: {max.in.flight.requests.per.connection: 5, batch.num.messages: 5}}\n\
+                scenarios:\n  write: {type: produce, clients: 3, rate: 200/s, messages: 100000, timeout: 14s}\n  \
                 read: {type: consume, timeout: 17s}\n  \
                 ping: {type: roundtrip, iterations: 1000000, timeout: 15s}\n\
-                checks: [{type: count_equals, scenario: read, expected: 2000}, {type: roundtrip_ok}]\n\
+                checks: [{type: count_equals, scenario: read, expected: 100000}, {type: roundtrip_ok}]\n\
                 run: {timeout: 22s}\n";
-    let run = Kaf6::file(file).brokers(&tansu.address()).start();
-    run.wait_for_some("write");
-    tansu.process().signal("STOP");
-    let ran = run.end();
+    let ran = Kaf6::file(file).brokers(&relay.address()).run();
     tansu.process().signal("CONT");
     assert_ne!(ran.status(), "pass", "{ran}");
     assert!(ran.count("write", "acked") > 0, "{ran}");
@@ -288,22 +299,21 @@ fn brokers_that_come_up_late_are_waited_for_by_connect() {
 
 #[test]
 fn topics_that_take_long_do_not_make_a_broker_unreachable_that_came_up_in_time() {
-    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     let relay = Relay::start(&tansu.address());
-    relay.on_request(|request| match request.api {
-        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(7)),
+    let early = AtomicU32::new(0);
+    relay.on_request(move |request| match request.api {
+        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(10)),
+        // To clients it is not up before.
+        ApiKey::ApiVersions if early.fetch_add(1, Ordering::SeqCst) < 2 => Verdict::Cut(0),
         _ => Verdict::Pass,
     });
-    tansu.kill();
     let file = "topics: [{name: 'late-{{run_id}}', partitions: 2}]\n\
-                scenarios: {reach: {type: connect, timeout: 7s}}\n\
+                scenarios: {reach: {type: connect, timeout: 10s}}\n\
                 checks: [{type: reachable}, {type: metadata}]\n";
-    let run = Kaf6::file(file).brokers(&relay.address()).start();
-    std::thread::sleep(Duration::from_millis(500));
-    tansu.restart();
-    let ran = run.end().expect("pass");
+    let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
     assert_eq!((ran.check("reachable"), ran.check("metadata")), ("pass", "pass"), "{ran}");
-    assert!(ran.took > Duration::from_secs(7), "creating took longer than connecting may: {ran}");
+    assert!(ran.took > Duration::from_secs(10), "creating took longer than connecting may: {ran}");
 }
 
 #[test]
@@ -314,7 +324,7 @@ fn a_reader_that_kaf6_adds_waits_for_the_brokers_as_its_producer_does() {
     for more in ["", "  read: {type: consume}\n"] {
         let file = format!(
             "topics: [{{name: 'late-{{{{run_id}}}}'}}]\n\
-             scenarios:\n  reach: {{type: connect, timeout: 40s}}\n  write: {{type: produce, messages: 20, after: reach}}\n{more}\
+             scenarios:\n  reach: {{type: connect, timeout: 4m}}\n  write: {{type: produce, messages: 20, after: reach}}\n{more}\
              checks: [{{type: reachable}}]\n"
         );
         let run = Kaf6::file(&file).brokers(&tansu.address()).start();
@@ -339,7 +349,7 @@ fn a_connect_has_its_own_timeout_and_not_the_time_of_what_starts_with_it() {
              scenarios:\n  reach: {{type: connect, timeout: 2s}}\n{more}checks: [{{type: reachable}}]\n"
         );
         let run = Kaf6::file(&file).brokers(&tansu.address()).start();
-        std::thread::sleep(Duration::from_secs(6));
+        run.wait_for_end("reach");
         tansu.restart();
         let ran = run.end().expect("fail");
         assert_eq!((ran.check("reachable"), ran.check("no_loss")), ("fail", "pass"), "{ran}");
@@ -351,16 +361,16 @@ fn a_connect_has_its_own_timeout_and_not_the_time_of_what_starts_with_it() {
 fn a_connect_that_gave_up_names_the_brokers_that_it_did_not_reach() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     let (up, down) = (tansu.address(), format!("127.0.0.1:{}", crate::lab::free_port()));
-    let file = "scenarios: {reach: {type: connect, timeout: 2s}}\n";
+    let file = "scenarios: {reach: {type: connect, timeout: 4s}}\n";
     let ran = Kaf6::file(file).brokers(&format!("{up},{down}")).run().expect("error");
     let told = ran.told();
     assert!(told.contains(&format!("{down}: tcp: ")) && told.contains("connection refused"), "{ran}");
     assert!(!told.contains(&format!("{up}: tcp")), "{ran}");
     assert!(!ran.notes().contains(&format!("`{up}`")), "{}", ran.notes());
     // One broker was reached, by one of some attempts; it was tried until its time was up.
-    assert!(ran.count("reach", "sent") > 4, "{ran}");
+    assert!(ran.count("reach", "sent") > 2, "{ran}");
     let span = ["started_ms", "ended_ms"].map(|name| ran.figure("reach", name).expect("it ran"));
-    assert!((1900.0..2200.0).contains(&(span[1] - span[0])), "{span:?}: {ran}");
+    assert!(span[1] - span[0] >= 3900.0, "{span:?}: {ran}");
 }
 
 #[test]

@@ -33,13 +33,13 @@ fn of_two_readers_the_late_one_sees_the_same() {
     let Some(kafka) = Kafka::shared() else { return };
     let file = "topics: [{name: 'two-{{run_id}}', partitions: 3}]\n\
                 scenarios:\n  write: {type: produce, clients: 2, messages: 2000}\n  \
-                early: {type: consume, limit: 2000}\n  late: {type: consume, after: write, at: 1s, limit: 2000}\n\
+                early: {type: consume, limit: 2000}\n  late: {type: consume, after: early, limit: 2000}\n\
                 checks: [{type: count_equals, expected: 2000}]\n";
     let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
     assert_eq!((ran.count("early", "received"), ran.count("late", "received")), (2000, 2000));
     assert_eq!((ran.check("no_loss:early"), ran.check("no_loss:late")), ("pass", "pass"), "{ran}");
-    // The early one needs not wait for the late one.
-    assert!(ran.figure("early", "ended_ms") < ran.figure("late", "started_ms"), "{ran}");
+    // The early one does not wait for the late one, which starts after its end.
+    assert!(ran.figure("early", "ended_ms") <= ran.figure("late", "started_ms"), "{ran}");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn the_time_bound_of_a_run_is_no_pass() {
     let file = "topics: [{name: 'bound-{{run_id}}'}]\n\
                 scenarios:\n  write: {type: produce, duration: 10m, rate: 100/s}\n  read: {type: consume}\n  \
                 never: {type: consume, after: write}\n\
-                checks: [{type: count_at_least, scenario: write, expected: 10}]\nrun: {timeout: 4s}\n";
+                checks: [{type: count_at_least, scenario: write, expected: 1}]\nrun: {timeout: 4s}\n";
     let ran = Kaf6::file(file).brokers(&tansu.address()).run().expect("error");
     assert!(ran.seconds() >= 2.0, "{ran}");
     assert_eq!(ran.check("count_at_least"), "pass", "it was seen before: {ran}");

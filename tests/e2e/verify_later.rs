@@ -108,7 +108,7 @@ fn verify_of_a_topic_that_is_gone_ends_in_time_and_finds_nothing() {
     assert_ne!(ran.status(), "pass", "{ran}");
     let reader = &ran.summary["scenarios"]["verify"];
     let ended = reader["ended_ms"].as_u64().expect("it ended");
-    assert!((5_000..60_000).contains(&ended), "its time bound is an hour: {ran}");
+    assert!((5_000..600_000).contains(&ended), "its time bound is an hour: {ran}");
     assert!(ran.notes().contains("did not know it"), "{}", ran.notes());
     assert!(ran.stderr.contains("does not know all partitions"), "{ran}");
 }

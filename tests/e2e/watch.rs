@@ -21,7 +21,7 @@ scenarios:
 checks: [{{type: metadata_stable{check}}}]
 ",
         tansu.address(),
-        gate.scenario("timeout: 4m"),
+        gate.scenario("at: 0s"),
         relay.address()
     );
     let run = Kaf6::file(&file).start();

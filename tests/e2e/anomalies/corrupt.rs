@@ -7,7 +7,7 @@ use crate::lab::{Gate, Kafka, Relay};
 
 /// Runs with some batches of the bucket altered between writing and reading; gives the records in them.
 fn altered(write: &str, alter: impl Fn(&[u8]) -> Vec<u8>) -> Option<(Done, u64)> {
-    altered_in(|file| file.write(write).read("after: gate, timeout: 30s"), alter)
+    altered_in(|file| file.write(write).read("after: gate, timeout: 3m"), alter)
 }
 
 fn altered_in(fields: impl FnOnce(File) -> File, alter: impl Fn(&[u8]) -> Vec<u8>) -> Option<(Done, u64)> {
@@ -121,7 +121,7 @@ fn corrupt_once_no_client_got_a_record_of_a_batch_for_long_enough() {
     };
     // Without the audit, which takes its own time for each such batch.
     let fields = |file: File| {
-        let file = file.write(LETTERS).read("after: gate, timeout: 50s").timeout("60s");
+        let file = file.write(LETTERS).read("after: gate, timeout: 3m");
         file.run("unreadable_after: 2s").audit(false)
     };
     let Some((done, count)) = altered_in(fields, framed) else { return };

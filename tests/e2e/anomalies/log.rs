@@ -117,10 +117,12 @@ pub(super) fn read(broker: &str, topic: &str, partition: i32) -> Vec<Found> {
     consumer.assign(&list).expect("an assignment");
     let mut found = Vec::new();
     let deadline = Instant::now() + LONG;
-    let mut wait = Duration::from_secs(20);
+    let end = consumer.fetch_watermarks(topic, partition, LONG).map_or(0, |(_, end)| end);
+    let mut wait = Duration::from_secs(30);
     while let Some(Ok(message)) = consumer.poll(wait.min(deadline.saturating_duration_since(Instant::now())))
     {
-        wait = Duration::from_secs(5);
+        // Tansu may report an end before the last records.
+        wait = Duration::from_secs(if message.offset() + 1 >= end { 5 } else { 30 });
         let value = message.payload().unwrap_or_default();
         let number = |range: std::ops::Range<usize>| {
             value[range].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte))

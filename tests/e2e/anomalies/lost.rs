@@ -11,7 +11,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::log::{self, GATHER, Lake};
 use super::run::{Done, File, Run, run, topic};
 use super::wire;
-use crate::lab::{Gate, Kafka, Relay, Storage, Tansu};
+use crate::lab::{Gate, Kafka, Relay, Storage, Tansu, wait_for};
+
+/// How long the broker may take to delete a topic, on the busiest machine.
+const LONG: Duration = Duration::from_secs(120);
 
 #[test]
 fn lost_when_objects_are_deleted() {
@@ -194,7 +197,14 @@ fn lost_when_the_topic_is_deleted() {
     let held = gate.reached(|| run.output());
     let deleted = wait(admin(&broker).delete_topics(&[&topic], &AdminOptions::new()));
     assert!(deleted.is_ok_and(|topics| topics.iter().all(Result::is_ok)));
-    std::thread::sleep(Duration::from_millis(200));
+    let client = admin(&broker);
+    let gone = || {
+        let all = client.inner().fetch_metadata(None, LONG);
+        all.is_ok_and(|all| all.topics().iter().all(|one| one.name() != topic))
+    };
+    wait_for("the topic is gone", LONG, gone);
+    // The broker may answer requests for it a moment longer.
+    std::thread::sleep(Duration::from_secs(1));
     drop(held);
     let done = run.done();
     done.has(&[("lost", 200, 0)]).is("fail");

@@ -27,7 +27,7 @@ fn over_short_retention(read: &str, more: &str) -> Option<Done> {
          scenarios:\n  \
            write: {{type: produce, messages: 1200, rate: 100/s, value: {{size: 100B}}}}\n  \
            read: {{type: consume, {read}}}\n\
-         run: {{timeout: 60s{more}}}\n"
+         run: {{timeout: 4m{more}}}\n"
     )))
 }
 
@@ -82,7 +82,7 @@ fn over_compaction(read: &str, again: &str) -> Option<Done> {
            write: {{type: produce, clients: 4, messages: 600, rate: 150/s, key: \"k{{{{client}}}}\", value: {{size: 100B}}}}\n  \
            read: {{type: consume, {read}}}\n  \
            again: {{type: consume, {again}}}\n\
-         run: {{timeout: 60s}}\n"
+         run: {{timeout: 4m}}\n"
     )))
 }
 

@@ -356,7 +356,6 @@ pub(super) struct File {
     properties: String,
     checks: String,
     audit: &'static str,
-    timeout: &'static str,
     run: String,
 }
 
@@ -374,7 +373,6 @@ impl File {
             properties: "batch.num.messages: 3".to_owned(),
             checks: String::new(),
             audit: "auto",
-            timeout: "50s",
             run: String::new(),
         }
     }
@@ -420,11 +418,6 @@ impl File {
         Self { audit: if audit { "true" } else { "false" }, ..self }
     }
 
-    /// How long the run may take, in place of 50s.
-    pub(super) fn timeout(self, timeout: &'static str) -> Self {
-        Self { timeout, ..self }
-    }
-
     /// A further field of `run`, in one line.
     pub(super) fn run(self, field: &str) -> Self {
         Self { run: format!(", {field}"), ..self }
@@ -432,20 +425,7 @@ impl File {
 
     /// Its text.
     pub(super) fn text(&self) -> String {
-        let Self {
-            broker,
-            topic,
-            partitions,
-            write,
-            read,
-            more,
-            properties,
-            checks,
-            audit,
-            timeout,
-            run,
-            ..
-        } = self;
+        let Self { broker, topic, partitions, write, read, more, properties, checks, audit, run, .. } = self;
         let reader = self.reader.as_ref().unwrap_or(broker);
         format!(
             "brokers: [\"{broker}\"]\n\
@@ -456,7 +436,7 @@ impl File {
                {more}\n  \
                read: {{type: consume, brokers: [\"{reader}\"], {read}}}\n\
              checks: [{checks}]\n\
-             run: {{timeout: {timeout}, audit: {audit}{run}}}\n"
+             run: {{timeout: 4m, audit: {audit}{run}}}\n"
         )
     }
 }

@@ -16,7 +16,7 @@ use crate::lab::{Kafka, Relay, Verdict};
 fn patient(broker: &str, relay: &Relay) -> File {
     File::new(broker, &topic("unreadable"))
         .reader(&relay.address())
-        .read("after: write, timeout: 40s")
+        .read("after: write, timeout: 3m")
         .run("unreadable_after: 2s")
 }
 

@@ -115,7 +115,9 @@ pub fn example(name: &str, cluster: &str) -> String {
         ("for: 20s", "for: 7s"),
         // Of a store that takes half a second for a request, 200 ms more are no drop by half.
         ("latency: 200ms", "latency: 1s"),
-        ("max_gap: 5s", "max_gap: 30s"),
+        ("max_gap: 5s", "max_gap: 3m"),
+        ("within: 15s", "within: 60s"),
+        ("within: 30s", "within: 60s"),
     ];
     let kept = slower.iter().fold(kept, |text, (from, to)| text.replace(from, to));
     format!("{kept}{cluster}")

@@ -15,7 +15,7 @@ fn restarted(ran: &Ran, name: &str) {
 
 /// The example where nobody goes on after the restart, or where the machine says how soon.
 fn without_recovery(text: &str) -> String {
-    let recovers = "type: recovers\n    after: bounce\n    within: 30s\n    tolerance: 60%";
+    let recovers = "type: recovers\n    after: bounce\n    within: 60s\n    tolerance: 60%";
     assert!(text.contains(recovers), "{text}");
     text.replace(recovers, "type: continuity\n    max_gap: 4m")
 }

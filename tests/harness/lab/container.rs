@@ -72,7 +72,7 @@ impl TansuContainer {
             None,
         );
         let container = Self { name, port };
-        wait_for("tansu answers in its container", Duration::from_secs(20), || {
+        wait_for("tansu answers in its container", Duration::from_secs(120), || {
             broker_answers(&container.address())
         });
         Some(container)

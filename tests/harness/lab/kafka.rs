@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::parts::{Part, lab_dir, require};
-use super::process::{Process, broker_answers, free_port};
+use super::process::{Process, broker_answers, broker_lives, free_port};
 
 /// A running Apache Kafka of one test, killed when dropped.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Kafka {
         let lock = File::create(folder.join("lock")).expect("the lock file opens");
         lock.lock().expect("the lock is taken");
         if let Ok(address) = fs::read_to_string(folder.join("address"))
-            && broker_answers(&address)
+            && broker_lives(&address)
         {
             return Some(address);
         }

@@ -40,7 +40,7 @@ impl Moto {
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         let process = Process::spawn(&mut command, &folder.path().join("moto.log"));
         let moto = Self { port, process, _folder: folder };
-        wait_for("moto answers", Duration::from_secs(30), || {
+        wait_for("moto answers", Duration::from_secs(120), || {
             ureq::get(moto.url("moto-api/data.json", "")).call().is_ok()
         });
         Some(moto)

@@ -104,15 +104,29 @@ pub fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool
 
 /// Whether a Kafka broker answers there: it is asked for its API versions.
 pub(super) fn broker_answers(address: &str) -> bool {
+    ask_broker(address).is_ok()
+}
+
+/// The same, where a broker that does not answer may just be slow: only one that refuses connections is gone at once.
+pub(super) fn broker_lives(address: &str) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        match ask_broker(address) {
+            Ok(()) => return true,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return false,
+            Err(_) if Instant::now() > deadline => return false,
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn ask_broker(address: &str) -> std::io::Result<()> {
     const API_VERSIONS_V0: &[u8] = b"\0\0\0\x0d\0\x12\0\0\0\0\0\x01\0\x03lab";
-    let ask = || -> std::io::Result<()> {
-        let place = address.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::NotFound)?;
-        let mut stream = TcpStream::connect_timeout(&place, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(API_VERSIONS_V0)?;
-        stream.read_exact(&mut [0; 8])
-    };
-    ask().is_ok()
+    let place = address.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::NotFound)?;
+    let mut stream = TcpStream::connect_timeout(&place, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(API_VERSIONS_V0)?;
+    stream.read_exact(&mut [0; 8])
 }
 
 /// A number that differs between threads and processes: std's hash keys are random.

@@ -54,7 +54,7 @@ impl Registry {
         command.args(["serve", "config.yml"]).current_dir(folder.path()).env("OTEL_TRACES_EXPORTER", "none");
         let process = Process::spawn(&mut command, &folder.path().join("registry.log"));
         let registry = Self { port, narrow: None, _process: process, folder };
-        wait_for("the registry listens", Duration::from_secs(20), || {
+        wait_for("the registry listens", Duration::from_secs(120), || {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         Some(registry)
