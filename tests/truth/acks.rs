@@ -113,8 +113,7 @@ async fn an_audit_that_makes_progress_has_the_whole_time_of_the_run() {
     // One batch per response, each of them late: more than `recheck`, less than the timeout of the run.
     let slow = Rule::new(Fetch, Delay { ms: 400 }).phase(Phase::AfterMarker);
     let file = file(BATCHES, READ, "audit: true")
-        .replace("linger.ms: 20", "linger.ms: 20, max.partition.fetch.bytes: 1")
-        .replace("timeout: 20s", "timeout: 60s");
+        .replace("linger.ms: 20", "linger.ms: 20, max.partition.fetch.bytes: 1");
     let done = run(&file, [slow]).await;
     done.did("delay").is("pass").counts(&[("verified", 100)]);
 }

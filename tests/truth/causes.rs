@@ -72,7 +72,11 @@ fn plain(text: &str) -> String {
 /// A run against a broker that answers requests of this kind with this code.
 async fn refused(api: Api, code: i16, write: &str) -> Done {
     let rules = [Rule::new(api, Error { code, written: false })];
-    pair::run_unjudged(&file(write, READ, ""), Behaviour::of(rules)).await
+    let (file, behaviour) = (file(write, READ, ""), Behaviour::of(rules));
+    match api {
+        NewTopic | Metadata => pair::run_unready(&file, behaviour).await,
+        _ => pair::run_unjudged(&file, behaviour).await,
+    }
 }
 
 /// Runs for each of the codes, side by side.
@@ -162,7 +166,7 @@ async fn a_user_that_the_broker_does_not_accept_is_told_so() {
                 1,
             );
             let behaviour = Behaviour { sasl: Some(code), ..Behaviour::default() };
-            let done = pair::run_unjudged(&text, behaviour).await;
+            let done = pair::run_unready(&text, behaviour).await;
             done.is("error").says_everywhere(named).says_everywhere(what_to_do);
             assert!(!done.summary["reason"].to_string().contains("hunter2"), "{}", done.shown());
         }
@@ -175,7 +179,7 @@ async fn an_advertised_address_that_cannot_be_used_is_shown_as_it_is() {
         [("0.0.0.0", 1), ("", 9092), ("3f2a9b7c1d0e", 9092), ("127.0.0.1", 0), ("127.0.0.1", -1), ("::", 1)];
     let runs = addresses.map(|(host, port)| {
         let behaviour = Behaviour { advertised: Some((host.to_owned(), port)), ..Behaviour::default() };
-        let run = async move { pair::run_unjudged(&file(WRITE, READ, ""), behaviour).await };
+        let run = async move { pair::run_unready(&file(WRITE, READ, ""), behaviour).await };
         (host, port, tokio::spawn(run))
     });
     for (host, port, run) in runs {

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kaf6::app::{self, Overrides};
 use kaf6::engine::{self, Options, RunProgress, Stop};
 use kaf6::ids::RunTag;
+use kaf6::kafka::Waits;
 use kaf6::ledger::Saved;
 use kaf6::record::RunRecord;
 use kaf6::scenario::LoadOptions;
@@ -45,6 +47,33 @@ pub(crate) async fn run_unjudged(file: &str, behaviour: Behaviour) -> Done {
     against(&Liar::start(behaviour), file).await
 }
 
+/// The same with a broker that never gets ready, which kaf6 gives up after some seconds.
+pub(crate) async fn run_unready(file: &str, behaviour: Behaviour) -> Done {
+    let waits = Waits { setup: Duration::from_secs(8), ..waits() };
+    saving(&Liar::start(behaviour), file, waits).await.0
+}
+
+/// Short pauses. Timeouts only end what hangs: the broker is in this process, which other tests and builds may slow down.
+fn waits() -> Waits {
+    let s = Duration::from_secs;
+    Waits {
+        setup: s(60),
+        setup_cause: s(20),
+        open: s(20),
+        answer: s(5),
+        marker: s(10),
+        marker_after_fault: s(10),
+        marker_ack: s(2),
+        marker_open: s(3),
+        reopen: s(3),
+        ends: s(5),
+        recheck: s(10),
+        audit: s(20),
+        warm_up: s(3),
+        ..Waits::short()
+    }
+}
+
 /// Runs a file and saves its ledger, then these other files, and then verifies the ledger, which may be changed before. The oracle
 /// knows nothing of a run that others follow.
 pub(crate) async fn run_and_verify(
@@ -54,7 +83,7 @@ pub(crate) async fn run_and_verify(
     change: impl FnOnce(&mut Saved),
 ) -> [Done; 2] {
     let liar = Liar::start(behaviour);
-    let (first, saved) = saving(&liar, file).await;
+    let (first, saved) = saving(&liar, file, waits()).await;
     for other in others {
         against(&liar, other).await;
     }
@@ -64,19 +93,19 @@ pub(crate) async fn run_and_verify(
     std::fs::write(folder.path().join("ledger.json"), serde_json::to_vec(&saved).unwrap()).unwrap();
     let (saved, plan) = app::load_ledger(folder.path(), &Overrides::default()).unwrap().unwrap();
     let began = liar.now_us();
-    let (summary, _) = run_plan(plan, Some(saved), false).await;
+    let (summary, _) = run_plan(plan, Some(saved), false, waits()).await;
     [first, Done { log: liar.log().since(began), text: file.to_owned(), summary }]
 }
 
 async fn against(liar: &Liar, file: &str) -> Done {
-    saving(liar, file).await.0
+    saving(liar, file, waits()).await.0
 }
 
-async fn saving(liar: &Liar, file: &str) -> (Done, Option<Saved>) {
+async fn saving(liar: &Liar, file: &str, waits: Waits) -> (Done, Option<Saved>) {
     let began = liar.now_us();
     let addresses: Vec<String> = liar.addresses().iter().map(|address| format!("\"{address}\"")).collect();
     let text = file.replace("BROKERS", &format!("[{}]", addresses.join(", ")));
-    let (summary, saved) = run_plan(plan_of(&text), None, true).await;
+    let (summary, saved) = run_plan(plan_of(&text), None, true, waits).await;
     (Done { log: liar.log().since(began), text, summary }, saved)
 }
 
@@ -86,7 +115,12 @@ fn plan_of(text: &str) -> plan::Plan {
         .unwrap_or_else(|problems| panic!("{text}\n{problems}"))
 }
 
-async fn run_plan(plan: plan::Plan, saved: Option<Saved>, save_ledger: bool) -> (Value, Option<Saved>) {
+async fn run_plan(
+    plan: plan::Plan,
+    saved: Option<Saved>,
+    save_ledger: bool,
+    waits: Waits,
+) -> (Value, Option<Saved>) {
     let plan = Arc::new(plan);
     let live = Arc::new(RunProgress::new(&plan));
     let run_tag = saved.as_ref().map_or_else(RunTag::random, Saved::run_tag);
@@ -97,7 +131,7 @@ async fn run_plan(plan: plan::Plan, saved: Option<Saved>, save_ledger: bool) -> 
         stop: Stop::new(),
         save_ledger,
         saved,
-        waits: kaf6::kafka::Waits::short(),
+        waits,
     };
     let mut seen = engine::run(Arc::clone(&plan), options, live).await;
     let saved = seen.saved.take();

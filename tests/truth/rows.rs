@@ -20,13 +20,13 @@ pub(crate) fn with(partitions: u32, scenarios: &str, checks: &str, run: &str) ->
          topics: [{{name: t, partitions: {partitions}}}]\n\
          scenarios:\n  {scenarios}\n\
          checks: [{checks}]\n\
-         run: {{timeout: 20s, {run}}}\n"
+         run: {{timeout: 2m, {run}}}\n"
     )
 }
 
 /// About ten messages a batch.
 pub(crate) const BATCHES: &str = "messages: 100, rate: 500/s, clients: 1, value: {size: 100B}";
-pub(crate) const READ: &str = "idle_timeout: 2s, timeout: 8s";
+pub(crate) const READ: &str = "idle_timeout: 30s, timeout: 60s";
 pub(crate) const SOON: &str = "unreadable_after: 1s";
 
 pub(crate) async fn run(file: &str, rules: impl IntoIterator<Item = Rule>) -> Done {
@@ -131,7 +131,7 @@ async fn row_04_a_reader_that_begins_or_ends_elsewhere_is_cut_short() {
         let read = format!("{read}, idle_timeout: 1s, timeout: 1s");
         let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {read}}}");
         let checks = "{type: threshold, scenario: read, expr: \"lost == 0\"}";
-        let file = with(1, &scenarios, checks, "timeout: 6s, audit: false").replacen("timeout: 20s, ", "", 1);
+        let file = with(1, &scenarios, checks, "timeout: 6s, audit: false").replacen("timeout: 2m, ", "", 1);
         let done = run(&file, [Rule::new(Fetch, NoAnswer { written: false }).from(2)]).await;
         done.did("no_answer").is("error");
     }
@@ -282,7 +282,7 @@ async fn row_09_the_end_marker_of_a_reader_that_has_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn row_10_a_reader_stands_still_after_its_producers_ended() {
     let scenarios =
-        format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, idle_timeout: 5s}}");
+        format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, idle_timeout: 30s}}");
     let checks = "{type: continuity, scenario: read, max_gap: 500ms}";
     let rules = [Rule::new(Fetch, Empty).from(4).for_ms(1500)];
     let done = run(&with(1, &scenarios, checks, ""), rules).await;
@@ -306,7 +306,7 @@ async fn row_12_a_broker_that_does_not_know_its_topic_for_a_while() {
         Rule::new(Metadata, UnknownTopic).phase(Phase::AfterMarker).for_ms(1200),
         Rule::new(Metadata, UnknownTopic).from(6).for_ms(1000).phase(Phase::BeforeMarker),
     ];
-    let done = run(&file(BATCHES, "idle_timeout: 5s, timeout: 8s", SOON), rules).await;
+    let done = run(&file(BATCHES, READ, SOON), rules).await;
     done.did("error").is("pass").counts(&[("verified", 100)]);
 }
 
@@ -411,7 +411,7 @@ async fn row_21_a_leader_epoch_ends_too_low() {
                 Rule::new(EpochEnd, EndTooLow { by: 15 }).times(times),
             ])
         };
-        let done = pair::run(&file(BATCHES, "idle_timeout: 5s, timeout: 8s", SOON), behaviour).await;
+        let done = pair::run(&file(BATCHES, READ, SOON), behaviour).await;
         done.did("end_too_low").is("pass").counts(&[("verified", 100)]);
     }
 }
