@@ -1,5 +1,6 @@
 //! Tests attached containers: how kaf6 finds them, injects faults, and restores them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kaf6::docker::ClusterStep;
@@ -61,10 +62,21 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
     assert!(restarted.effective && restarted.proof.starts_with("exit 7, new start time "), "{restarted:?}");
     assert!(left_of(&run.id).is_empty(), "the marker is taken away");
 
-    let pause = fault(Some(Duration::from_secs(1)), ActionPlan::Pause { target: it(None) });
-    let (paused, marked) = tokio::join!(up.inject(&pause, std::future::pending()), async {
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        left_of(&run.id)
+    let pause = fault(Some(Duration::from_secs(3)), ActionPlan::Pause { target: it(None) });
+    let over = AtomicBool::new(false);
+    let inject = async {
+        let paused = up.inject(&pause, std::future::pending()).await;
+        over.store(true, Ordering::SeqCst);
+        paused
+    };
+    let (paused, marked) = tokio::join!(inject, async {
+        loop {
+            let marked = left_of(&run.id);
+            if !marked.is_empty() || over.load(Ordering::SeqCst) {
+                break marked;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     });
     assert!(paused.effective, "{paused:?}");
     assert_eq!(marked.len(), 1, "a marker for kaf6 clean: {marked:?}");
@@ -80,9 +92,9 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
         target: it(None),
         command: crate::plans::texts(&["/bin/bash", "-c", "echo waits; kill -STOP $$"]),
     };
-    let endless = FaultPlan { timeout: Duration::from_secs(2), ..fault(None, exec) };
+    let endless = FaultPlan { timeout: Duration::from_secs(5), ..fault(None, exec) };
     let ran = up.inject(&endless, std::future::pending()).await;
-    assert_eq!(ran.proof, "it did not end within 2s (waits)", "what it said tells why");
+    assert_eq!(ran.proof, "it did not end within 5s (waits)", "what it said tells why");
 
     let stop = ActionPlan::Stop { target: it(None), signal: "SIGKILL".into() };
     let stopped = up.inject(&fault(None, stop), std::future::pending()).await;

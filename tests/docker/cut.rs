@@ -135,7 +135,7 @@ async fn a_cut_that_the_run_ends_early_is_not_effective_and_heals() {
 
 #[tokio::test]
 async fn a_cut_that_nobody_met_is_not_effective() {
-    let Some(plan) = plan("exec sleep 100") else { return };
+    let Some(plan) = plan("exec sleep 1000") else { return };
     let run = Run::new();
     let up = run.up(&plan).await.unwrap();
     for (mode, proof) in [

@@ -116,10 +116,10 @@ async fn an_engine_that_finds_it_at_the_start_and_a_program_that_ends_by_it_are_
     assert!(matches!(error, DockerError::Platform { .. }), "{error}");
     run.assert_gone();
 
-    let says =
-        "> /dev/shm/up; sleep 1; echo 'x: cannot execute binary file: Exec format error' >&2; exit 126";
+    let says = "> /dev/shm/up; until [[ -e /dev/shm/go ]]; do sleep 0.05; done; echo 'x: cannot execute binary file: Exec format error' >&2; exit 126";
     let run = Run::new();
     let up = run.up(&cluster(vec![script("one", says)])).await.unwrap();
+    docker(&["exec", &run.container("one", 0), "/bin/bash", "-c", "> /dev/shm/go"]);
     let deadline = Instant::now() + SOON;
     let mut told = Vec::new();
     while told.is_empty() && Instant::now() < deadline {

@@ -139,7 +139,7 @@ async fn two_owners_of_one_run_id_are_told_apart() {
 #[tokio::test]
 async fn an_owner_that_was_a_container_is_dead_when_that_is_gone() {
     let Some(_) = shell() else { return };
-    let id = docker(&["run", "--detach", "kaf6-lab/shell:dev", "exec sleep 100"]).trim().to_owned();
+    let id = docker(&["run", "--detach", "kaf6-lab/shell:dev", "exec sleep 1000"]).trim().to_owned();
     let run = Run::new();
     leave(&run, &format!("container={id};process=another-machine/1/1/1"), NEVER);
     clean(&CleanOptions::default()).await.unwrap();

@@ -14,13 +14,13 @@ async fn services_start_in_their_order_and_leave_nothing() {
     let Some(_) = shell() else { return };
     let Some(broker) = tansu("broker") else { return };
     let run = Run::new();
-    let first = script("first", "sleep 1; echo ok > /tmp/ready; echo first is ready; sleep 100");
+    let first = script("first", "sleep 1; echo first is ready; echo ok > /tmp/ready; exec sleep 1000");
     let mut first = kaf6::plan::ServicePlan {
         ready: Some(Readiness::Exec(texts(&["/bin/bash", "-c", "[ -f /tmp/ready ]"]))),
         ..first
     };
     first.volumes = vec![("data".to_owned(), "/data".to_owned())];
-    let mut second = script("second", "echo $WHO; exec sleep 100");
+    let mut second = script("second", "echo $WHO; exec sleep 1000");
     second.env = vec![(
         "WHO".to_owned(),
         texts(&["{{run_id}}/{{replica}}/{{broker.kafka}}/{{self.host}}"])[0].clone(),
@@ -28,6 +28,8 @@ async fn services_start_in_their_order_and_leave_nothing() {
     second.needs = vec!["first".to_owned(), "broker".to_owned()];
     let plan = cluster(vec![first, broker, second]);
     let up = run.up(&plan).await.unwrap();
+    run.says("first.log", 1).await;
+    run.says("second.log", 1).await;
 
     let address = up.addresses().get("broker", 0, "kafka").unwrap().to_owned();
     assert!(address.starts_with("127.0.0.1:"), "{address}");
@@ -71,7 +73,7 @@ async fn containers_of_a_run_reach_each_other_by_their_names() {
     broker.replicas = 2;
     broker.most = 2;
     let run = Run::new();
-    let ask = "for to in {{broker.0.kafka}} {{broker.1.kafka}}; do exec 3<>/dev/tcp/${to/:/\\/} && echo \"$to is there\"; done; sleep 100";
+    let ask = "for to in {{broker.0.kafka}} {{broker.1.kafka}}; do exec 3<>/dev/tcp/${to/:/\\/} && echo \"$to is there\"; done; sleep 1000";
     let mut asker = script("asker", &ask.replace("\\/", "/"));
     asker.needs = vec!["broker".to_owned()];
     let up = run.up(&cluster(vec![broker, asker])).await.unwrap();
@@ -94,11 +96,15 @@ async fn a_cluster_that_is_dropped_is_removed_all_the_same() {
     run.assert_gone();
 }
 
+/// Ends by itself once its test lets it.
+const AT_GO: &str = "until [[ -e /dev/shm/go ]]; do sleep 0.05; done; echo that was it; exit 3";
+
 #[tokio::test]
 async fn a_container_that_ends_by_itself_is_told_once() {
     let Some(_) = shell() else { return };
     let run = Run::new();
-    let up = run.up(&cluster(vec![script("short", "sleep 1; echo that was it; exit 3")])).await.unwrap();
+    let up = run.up(&cluster(vec![script("short", AT_GO)])).await.unwrap();
+    docker(&["exec", &run.container("short", 0), "/bin/bash", "-c", "> /dev/shm/go"]);
     let deadline = Instant::now() + SOON;
     let mut told = Vec::new();
     while told.is_empty() && Instant::now() < deadline {
@@ -115,7 +121,7 @@ async fn a_container_that_ends_by_itself_is_told_once() {
 async fn what_was_there_before_is_there_after() {
     let Some(_) = shell() else { return };
     let name = format!("kaf6-bystander-{}", uuid::Uuid::new_v4().simple());
-    docker(&["run", "--detach", "--name", &name, "kaf6-lab/shell:dev", "exec sleep 100"]);
+    docker(&["run", "--detach", "--name", &name, "kaf6-lab/shell:dev", "exec sleep 1000"]);
     let run = Run::new();
     let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
     up.down().await;
