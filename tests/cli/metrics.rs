@@ -54,7 +54,7 @@ fn serve() -> String {
 
 fn file(address: &str, path: &str, contains: &str) -> String {
     format!(
-        "scenarios:\n  m: {{type: metrics, url: 'http://{address}{path}', contains: [{contains}], timeout: 30s}}\n\
+        "scenarios:\n  m: {{type: metrics, url: 'http://{address}{path}', contains: [{contains}], timeout: 90s}}\n\
          checks: [{{type: http_ok}}, {{type: series_present}}]\n"
     )
 }
@@ -109,7 +109,7 @@ fn one_request_takes_the_timeout_of_the_file() {
     place.write("m.yaml", &file(&address, "/slow", "up"));
     let output = place.output(&["run", "m.yaml", "-q"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    place.write("m.yaml", &file(&address, "/slow", "up").replace("30s", "1s"));
+    place.write("m.yaml", &file(&address, "/slow", "up").replace("90s", "1s"));
     let shown = text(&place.output(&["run", "m.yaml", "-q"]).stdout);
     assert!(shown.contains("no answer within 1 s"), "{shown}");
 }

@@ -102,7 +102,7 @@ fn ended_at(ms: u64, way: &[&str]) {
         let _ = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).output().unwrap();
         std::thread::sleep(Duration::from_millis(ms % 50));
     }
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(240);
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;

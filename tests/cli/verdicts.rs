@@ -43,6 +43,8 @@ fn the_rate_of_a_run_of_some_milliseconds_is_not_measured() {
         "- {name: all_there,",
         "- {type: threshold, scenario: write, expr: \"rate > 20000/s\"}\n  - {name: all_there,",
     );
+    // The first ack is the last one, however busy the machine is.
+    let checks = checks.replace("messages: 10", "messages: 1").replace("expected: 10", "expected: 1");
     place.write("short.yaml", &checks);
     assert_eq!(place.code(&["run", "short.yaml", "-q", "--run-id", "one"]), 3);
     let summary = place.json("reports/one/summary.json");
