@@ -267,7 +267,7 @@ fn a_broker_that_hangs_ends_with_the_time_bounds() {
                 client: {properties: {max.in.flight.requests.per.connection: 5, batch.num.messages: 5}}\n\
                 scenarios:\n  write: {type: produce, clients: 3, rate: 200/s, messages: 100000, timeout: 14s}\n  \
                 read: {type: consume, timeout: 17s}\n  \
-                ping: {type: roundtrip, iterations: 1000000, timeout: 15s}\n\
+                ping: {type: roundtrip, iterations: 1000000, timeout: 15s, when: 'write.acked >= 1'}\n\
                 checks: [{type: count_equals, scenario: read, expected: 100000}, {type: roundtrip_ok}]\n\
                 run: {timeout: 22s}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run();
@@ -303,17 +303,17 @@ fn topics_that_take_long_do_not_make_a_broker_unreachable_that_came_up_in_time()
     let relay = Relay::start(&tansu.address());
     let early = AtomicU32::new(0);
     relay.on_request(move |request| match request.api {
-        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(10)),
+        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(7)),
         // To clients it is not up before.
         ApiKey::ApiVersions if early.fetch_add(1, Ordering::SeqCst) < 2 => Verdict::Cut(0),
         _ => Verdict::Pass,
     });
     let file = "topics: [{name: 'late-{{run_id}}', partitions: 2}]\n\
-                scenarios: {reach: {type: connect, timeout: 10s}}\n\
+                scenarios: {reach: {type: connect, timeout: 7s}}\n\
                 checks: [{type: reachable}, {type: metadata}]\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
     assert_eq!((ran.check("reachable"), ran.check("metadata")), ("pass", "pass"), "{ran}");
-    assert!(ran.took > Duration::from_secs(10), "creating took longer than connecting may: {ran}");
+    assert!(ran.took > Duration::from_secs(7), "creating took longer than connecting may: {ran}");
 }
 
 #[test]
