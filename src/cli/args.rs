@@ -68,31 +68,19 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct FileArgs {
     /// Scenario files, folders or globs. Multiple files run in order, one run each (newline-separated in KAF6_FILES)
-    #[arg(
-        required = true,
-        value_name = "FILE",
-        env = "KAF6_FILES",
-        hide_env_values = true,
-        value_delimiter = '\n'
-    )]
+    #[arg(required = true, value_name = "FILE", env = "KAF6_FILES", value_delimiter = '\n')]
     pub files: Vec<String>,
 
     /// Use the broker that is built into kaf6 (real sockets and protocol, nothing to install)
-    #[arg(long, env = "KAF6_EMBEDDED", hide_env_values = true)]
+    #[arg(long, env = "KAF6_EMBEDDED")]
     pub embedded: bool,
 
     /// Override the file's brokers (comma-separated host:port)
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "KAF6_BROKERS",
-        hide_env_values = true,
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "HOST:PORT", env = "KAF6_BROKERS", value_delimiter = ',')]
     pub brokers: Vec<String>,
 
     /// Override the file's profile
-    #[arg(long, value_name = "NAME", env = "KAF6_PROFILE", hide_env_values = true)]
+    #[arg(long, value_name = "NAME", env = "KAF6_PROFILE")]
     pub profile: Option<String>,
 
     /// Set a variable for ${KEY} in the files (overrides the environment)
@@ -134,13 +122,7 @@ pub struct VerifyArgs {
     pub ledger: PathBuf,
 
     /// Override the brokers of the earlier run (comma-separated host:port)
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "KAF6_BROKERS",
-        hide_env_values = true,
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "HOST:PORT", env = "KAF6_BROKERS", value_delimiter = ',')]
     pub brokers: Vec<String>,
 
     /// Set a variable for ${KEY} in the scenario file of the earlier run (overrides the environment)
@@ -171,27 +153,15 @@ fn filled(brokers: &[String]) -> Vec<String> {
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// Folder for the reports: DIR/RUN-ID/summary.json, report.html and junit.xml
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "KAF6_REPORT_DIR",
-        hide_env_values = true,
-        default_value = "reports"
-    )]
+    #[arg(long, value_name = "DIR", env = "KAF6_REPORT_DIR", default_value = "reports")]
     pub report_dir: PathBuf,
 
     /// Id of the run (default: generated from the time); with several files, each run gets ID-NAME
-    #[arg(long, value_name = "ID", env = "KAF6_RUN_ID", hide_env_values = true)]
+    #[arg(long, value_name = "ID", env = "KAF6_RUN_ID")]
     pub run_id: Option<String>,
 
     /// When the exit code is not 0: on failed and inconclusive runs, on failed runs only, or never
-    #[arg(
-        long,
-        value_name = "WHEN",
-        env = "KAF6_FAIL_ON",
-        hide_env_values = true,
-        default_value = "inconclusive"
-    )]
+    #[arg(long, value_name = "WHEN", env = "KAF6_FAIL_ON", default_value = "inconclusive")]
     pub fail_on: FailOn,
 
     /// Show no progress (same as --log-level error)
@@ -199,13 +169,7 @@ pub struct OutputArgs {
     pub quiet: bool,
 
     /// What to show on stderr during a run
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        env = "KAF6_LOG_LEVEL",
-        hide_env_values = true,
-        default_value = "info"
-    )]
+    #[arg(long, value_name = "LEVEL", env = "KAF6_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,
 
     /// On GitHub: annotate the line of each failed check in the scenario file
@@ -213,7 +177,6 @@ pub struct OutputArgs {
         long,
         value_name = "BOOL",
         env = "KAF6_ANNOTATIONS",
-        hide_env_values = true,
         default_value_t = true,
         action = clap::ArgAction::Set
     )]
@@ -224,7 +187,6 @@ pub struct OutputArgs {
         long,
         value_name = "BOOL",
         env = "KAF6_SUMMARY",
-        hide_env_values = true,
         default_value_t = true,
         action = clap::ArgAction::Set
     )]
@@ -310,12 +272,12 @@ pub enum SchemaName {
 }
 
 /// The command line. An empty environment variable counts as unset, because CI systems pass empty variables for
-/// options that are not given.
+/// options that are not given. Help texts do not show the values of variables.
 pub(super) fn command(is_empty: impl Fn(&str) -> bool) -> clap::Command {
     Cli::command().mut_subcommands(|subcommand| {
         subcommand.mut_args(|arg| match arg.get_env().and_then(OsStr::to_str) {
             Some(name) if is_empty(name) => arg.env(Resettable::Reset),
-            _ => arg,
+            _ => arg.hide_env_values(true),
         })
     })
 }
