@@ -1,6 +1,6 @@
 //! All defaults of scenario files, in one place.
 //!
-//! `docs/scenario-file.md` has the same table. A test compares the two.
+//! `docs/scenario-file.md` lists them, and so does `tests/harness/defaults.rs`. A test compares the two.
 
 use std::time::Duration;
 
@@ -91,103 +91,6 @@ pub fn value() -> ValuePlan {
     // All functions are known, so parsing succeeds; a test checks that.
     ValuePlan::Text(Template::parse_json(&document).unwrap_or_default())
 }
-
-/// The defaults, as the docs list them: section, field and value. Those of each kind of fault are in
-/// `ActionPlan::DEFAULTS`.
-pub const TABLE: &[(&str, &str, &str)] = &[
-    ("file", "name", "the file name without its extension"),
-    (
-        "file",
-        "brokers",
-        "ports named `kafka` of the services in `cluster`, else the profile's; required unless \
-        only `metrics` run",
-    ),
-    ("topic", "partitions", "1"),
-    ("topic", "replication_factor", "1"),
-    ("topic", "recreate", "false"),
-    ("scenario", "after", "none: start immediately"),
-    ("scenario", "at", "0s"),
-    ("scenario", "brokers", "the file's"),
-    ("scenario", "topic", "the only topic declared"),
-    ("scenario", "clients", "1"),
-    ("connect", "timeout", "60s"),
-    ("metrics", "url", "the profile's `metrics_url`"),
-    ("metrics", "contains", "no series"),
-    ("metrics", "every", "never: one request"),
-    ("metrics", "timeout", "10s; with `every`: until the last other scenario ends"),
-    ("produce", "rate", "as fast as acks allow"),
-    ("produce", "partition", "round_robin"),
-    ("produce", "acks", "all"),
-    ("produce", "compression", "none"),
-    ("produce", "idempotence", "false"),
-    ("produce", "max_in_flight", "32MiB"),
-    ("produce", "value", "JSON with `{{uuid}}` and `{{now}}`"),
-    ("produce", "verify", "true"),
-    (
-        "produce",
-        "timeout",
-        "30s after its schedule or `duration`; else 60s plus 1ms per message, at \
-        most 24h",
-    ),
-    ("consume", "from", "`run` if a scenario in the file writes to the topic, else `any`"),
-    ("consume", "partition", "all partitions of the topic"),
-    ("consume", "offset", "earliest"),
-    ("consume", "limit", "to the end of the log"),
-    ("consume", "idle_timeout", "15s"),
-    (
-        "consume",
-        "timeout",
-        "30s after the timeouts of its producers and of faults that do not wait for it, plus \
-        `run.unreadable_after` if it has producers; at least 60s; plus the timeouts of faults \
-        that wait for its counts",
-    ),
-    ("roundtrip", "partition", "0"),
-    ("roundtrip", "iterations", "100"),
-    ("roundtrip", "warmup", "5"),
-    ("roundtrip", "every", "none: the next round trip starts immediately"),
-    ("roundtrip", "iteration_timeout", "10s"),
-    ("roundtrip", "acks", "all"),
-    ("roundtrip", "compression", "none"),
-    ("roundtrip", "idempotence", "false"),
-    ("roundtrip", "value", "JSON with `{{uuid}}` and `{{now}}`"),
-    ("roundtrip", "verify", "true"),
-    (
-        "roundtrip",
-        "timeout",
-        "60s plus 200ms per round trip of each client, at most 24h; with `every`: plus `every` for each of them",
-    ),
-    ("watch", "every", "500ms"),
-    ("watch", "timeout", "until the last other scenario ends"),
-    ("offsets", "every", "1s"),
-    ("offsets", "timeout", "until the last other scenario ends"),
-    ("service", "pull", "missing"),
-    ("service", "entrypoint", "the image's"),
-    ("service", "command", "the image's"),
-    ("service", "needs", "the services that it references"),
-    ("service", "replicas", "1"),
-    ("service", "ready", "it runs"),
-    ("service", "ready_timeout", "2m"),
-    ("fault", "after", "none: wait for nothing"),
-    ("fault", "at", "0s"),
-    ("check", "name", "its type"),
-    (
-        "check",
-        "scenario",
-        "every scenario that supports the check; counts and latencies: every consumer, else every \
-        producer; rates around faults: every producer, else every consumer",
-    ),
-    ("check", "metric", "received for a consumer or round trip, acked for a producer"),
-    ("check", "strict", "false"),
-    ("check", "tolerance", "20%"),
-    ("check", "allow", "nothing: no metadata changes, no failed or unknown messages"),
-    ("check", "max_silence", "10s"),
-    ("check", "abort", "false"),
-    ("check", "delay", "0s"),
-    ("run", "timeout", "10m, or 30s after the last timeout if that is later"),
-    ("run", "seed", "0"),
-    ("run", "audit", AUDIT),
-    ("run", "unreadable_after", "90s"),
-];
 
 #[cfg(test)]
 mod tests {

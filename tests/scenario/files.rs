@@ -10,6 +10,8 @@ use kaf6::plan::render::timeline;
 use kaf6::plan::{self, CheckKind, Plan};
 use kaf6::scenario::{Diagnostics, LoadOptions, ServiceTemplate};
 
+use crate::defaults::DEFAULTS;
+
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
     match name {
@@ -482,7 +484,10 @@ scenarios:
     let plan = text("f.yaml", &file.replace("\"1\"", "${COUNT:-7}")).unwrap();
     assert_eq!(plan.topics[0].config["retention.ms"], "0123");
     let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };
-    assert_eq!((produce.messages, produce.key.as_ref().unwrap().to_string().as_str()), (Some(7), "42"));
+    assert_eq!(
+        (produce.messages, produce.key.as_ref().unwrap().to_string().as_str()),
+        (Some(7), "42")
+    );
 }
 
 #[test]
@@ -539,7 +544,7 @@ fn the_draft_is_the_smoke_example_word_for_word() {
 fn the_docs_list_all_defaults() {
     let docs = std::fs::read_to_string("docs/scenario-file.md").unwrap();
     let row = |(part, field, value): &(&str, &str, &str)| format!("| {part} | `{field}` | {value} |\n");
-    let all = plan::defaults::TABLE.iter().chain(plan::ActionPlan::DEFAULTS).map(row);
+    let all = DEFAULTS.iter().map(row);
     let missing: String = all.filter(|row| !docs.contains(row)).collect();
     assert!(missing.is_empty(), "docs/scenario-file.md must hold these rows:\n{missing}");
 }

@@ -1,5 +1,7 @@
 //! Tests of scenario files: parsing, errors, and plans.
 
 mod cluster;
+#[path = "../harness/defaults.rs"]
+mod defaults;
 mod files;
 mod reading;

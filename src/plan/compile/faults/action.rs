@@ -90,21 +90,6 @@ pub enum ActionPlan {
 }
 
 impl ActionPlan {
-    /// The defaults of each kind, as the docs list them: kind, field and value.
-    pub const DEFAULTS: &[(&str, &str, &str)] = &[
-        ("restart", "signal", defaults::SIGNAL),
-        ("restart", "down_for", "1s"),
-        ("restart", "image", "the same image"),
-        ("stop", "signal", defaults::SIGNAL),
-        ("stop", "for", "until a `start` of the same target"),
-        ("throttle", "latency", "0s"),
-        ("throttle", "jitter", "0s"),
-        ("throttle", "bandwidth", "no limit"),
-        ("cut", "mode", "blackhole"),
-        ("cut", "direction", "both"),
-        ("scale", "for", "until the end of the run"),
-    ];
-
     /// Compiles what a fault does, and for how long.
     pub(super) fn compile(
         fields: &mut FaultFields<'_, '_>,
@@ -158,71 +143,60 @@ impl ActionPlan {
         }
     }
 
-    /// The containers that the fault applies to. `None` for a link or for a service as a whole.
-    pub const fn containers(&self) -> Option<&FaultTarget> {
+    /// What the fault applies to.
+    const fn place(&self) -> FaultPlace<'_> {
         match self {
             Self::Restart { target, .. }
             | Self::Stop { target, .. }
             | Self::Start { target }
             | Self::Pause { target }
-            | Self::Exec { target, .. } => Some(target),
-            Self::Throttle { .. } | Self::Cut { .. } | Self::Scale { .. } => None,
+            | Self::Exec { target, .. } => FaultPlace::Containers(target),
+            Self::Throttle { link, .. } | Self::Cut { link, .. } => FaultPlace::Link(link),
+            Self::Scale { service, .. } => FaultPlace::Service(service.as_str()),
         }
     }
 
+    /// The containers that the fault applies to. `None` for a link or for a service as a whole.
+    pub const fn containers(&self) -> Option<&FaultTarget> {
+        if let FaultPlace::Containers(target) = self.place() { Some(target) } else { None }
+    }
+
     /// The service that the fault applies to. For a link, the service that connects.
-    pub fn service(&self) -> &str {
-        match self {
-            Self::Throttle { link, .. } | Self::Cut { link, .. } => &link.from,
-            Self::Scale { service, .. } => service,
-            Self::Restart { target, .. }
-            | Self::Stop { target, .. }
-            | Self::Start { target }
-            | Self::Pause { target }
-            | Self::Exec { target, .. } => &target.service,
+    pub const fn service(&self) -> &str {
+        match self.place() {
+            FaultPlace::Containers(target) => target.service.as_str(),
+            FaultPlace::Link(link) => link.from.as_str(),
+            FaultPlace::Service(service) => service,
         }
     }
 
     /// The target as written in files.
     pub fn target(&self) -> String {
-        match self {
-            Self::Restart { target, .. }
-            | Self::Stop { target, .. }
-            | Self::Start { target }
-            | Self::Pause { target }
-            | Self::Exec { target, .. } => target.to_string(),
-            Self::Throttle { link, .. } | Self::Cut { link, .. } => format!("{} -> {}", link.from, link.to),
-            Self::Scale { service, .. } => service.clone(),
+        match self.place() {
+            FaultPlace::Containers(target) => target.to_string(),
+            FaultPlace::Link(link) => format!("{} -> {}", link.from, link.to),
+            FaultPlace::Service(service) => service.to_owned(),
         }
     }
 
     /// The link that the fault affects. kaf6 puts a relay into it from the start.
     pub const fn link(&self) -> Option<&Link> {
-        match self {
-            Self::Throttle { link, .. } | Self::Cut { link, .. } => Some(link),
-            Self::Restart { .. }
-            | Self::Stop { .. }
-            | Self::Start { .. }
-            | Self::Pause { .. }
-            | Self::Scale { .. }
-            | Self::Exec { .. } => None,
-        }
+        if let FaultPlace::Link(link) = self.place() { Some(link) } else { None }
     }
 
     /// The texts that may contain references to services, with their pointers relative to the fault.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (String, &ServiceTemplate)> {
-        let words = match self {
-            Self::Exec { command, .. } => command.as_slice(),
-            Self::Restart { .. }
-            | Self::Stop { .. }
-            | Self::Start { .. }
-            | Self::Pause { .. }
-            | Self::Throttle { .. }
-            | Self::Cut { .. }
-            | Self::Scale { .. } => &[],
-        };
+        let words = if let Self::Exec { command, .. } = self { command.as_slice() } else { &[] };
         words.iter().enumerate().map(|(index, word)| (below("/command", index), word))
     }
+}
+
+/// What a fault applies to.
+enum FaultPlace<'a> {
+    Containers(&'a FaultTarget),
+    Link(&'a Link),
+    /// A service as a whole.
+    Service(&'a str),
 }
 
 impl FaultPlan {
