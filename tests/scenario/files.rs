@@ -485,7 +485,7 @@ scenarios:
     assert_eq!(plan.topics[0].config["retention.ms"], "0123");
     let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };
     assert_eq!(
-        (produce.messages, produce.key.as_ref().unwrap().to_string().as_str()),
+        (produce.messages, produce.message.key.as_ref().unwrap().to_string().as_str()),
         (Some(7), "42")
     );
 }
@@ -521,7 +521,7 @@ fn whole_numbers_may_be_written_with_a_point() {
     let plan = text("f.yaml", &file).unwrap();
     let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };
     assert_eq!(produce.messages, Some(1000));
-    let plan::ValuePlan::Text(value) = &produce.value else { panic!("it is a text") };
+    let plan::ValuePlan::Text(value) = &produce.message.value else { panic!("it is a text") };
     assert_eq!(value.constant(), Some(r#"{"n":10.0}"#));
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct KeyRule<'a> {
 
 impl<'a> KeyRule<'a> {
     pub(crate) fn of(plan: &'a ProducePlan) -> Self {
-        Self { key: plan.key.as_ref(), clients: plan.clients, partition: plan.partition }
+        Self { key: plan.message.key.as_ref(), clients: plan.clients, partition: plan.partition }
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::engine::messages::message::Maker;
-    use crate::plan::{Acks, Compression, ValueContent, ValuePlan};
+    use crate::plan::{Acks, Compression, MessagePlan, ValueContent, ValuePlan};
 
     const RUN_ID: &str = "a \"run\"";
     const SCENARIO: usize = 3;
@@ -215,14 +215,16 @@ mod tests {
             duration: None,
             schedule: None,
             partition,
-            acks: Acks::All,
-            compression: Compression::None,
-            idempotence: false,
             max_in_flight: 1 << 20,
-            key: key.map(|key| Template::parse(key).unwrap()),
-            headers: Vec::new(),
-            value: ValuePlan::Size { bytes: 40, content: ValueContent::Zeros },
-            verify: true,
+            message: MessagePlan {
+                acks: Acks::All,
+                compression: Compression::None,
+                idempotence: false,
+                key: key.map(|key| Template::parse(key).unwrap()),
+                headers: Vec::new(),
+                value: ValuePlan::Size { bytes: 40, content: ValueContent::Zeros },
+                verify: true,
+            },
         }
     }
 
@@ -238,8 +240,7 @@ mod tests {
 
     /// The keys of a client's messages by partition, in the order of sending, rendered as `produce` does.
     fn sent(plan: &ProducePlan, from: &Sender<'_>) -> BTreeMap<Partition, Vec<Vec<u8>>> {
-        let mut maker =
-            Maker::new((RUN_ID, 42), from.client, (plan.key.as_ref(), &plan.headers, &plan.value));
+        let mut maker = Maker::new((RUN_ID, 42), from.client, &plan.message);
         let mut all = BTreeMap::<_, Vec<_>>::new();
         for mine in 0..from.sent {
             let mut order = Order {

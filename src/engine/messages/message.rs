@@ -4,7 +4,7 @@
 
 use crate::ids::{Identity, Partition, RunTag, StreamId};
 use crate::ledger::envelope::{Envelope, HEADER, LEN, RecordKind, RestSum};
-use crate::plan::{ValueContent, ValuePlan};
+use crate::plan::{MessagePlan, ValueContent, ValuePlan};
 use crate::scenario::{Template, Values};
 
 /// Number of random bytes from which values are cut. Longer than a batch, so that codecs find no repetition.
@@ -59,27 +59,20 @@ pub(crate) struct Made<'a> {
 }
 
 /// The maximum size of such a message: key, headers and value.
-pub(crate) fn longest(
-    run_id: &str,
-    key: Option<&Template>,
-    headers: &[(String, Template)],
-    value: &ValuePlan,
-) -> u64 {
+pub(crate) fn longest(run_id: &str, message: &MessagePlan) -> u64 {
+    let MessagePlan { key, headers, value, .. } = message;
     let value = match value {
         ValuePlan::Text(template) => template.longest(run_id),
         ValuePlan::Size { bytes, .. } => usize::try_from(*bytes).unwrap_or(usize::MAX),
     };
     let headers = headers.iter().map(|(name, template)| name.len().saturating_add(template.longest(run_id)));
-    let parts = [value, key.map_or(0, |key| key.longest(run_id)), HEADER.len() + LEN];
+    let parts = [value, key.as_ref().map_or(0, |key| key.longest(run_id)), HEADER.len() + LEN];
     headers.chain(parts).fold(0, |sum, part| sum.saturating_add(part as u64))
 }
 
 impl Maker {
-    pub(crate) fn new(
-        (run_id, seed): (&str, u64),
-        client: u32,
-        (key, headers, value): (Option<&Template>, &[(String, Template)], &ValuePlan),
-    ) -> Self {
+    pub(crate) fn new((run_id, seed): (&str, u64), client: u32, message: &MessagePlan) -> Self {
+        let MessagePlan { key, headers, value, .. } = message;
         let mut random = Random::new(seed, client);
         let value = match value {
             ValuePlan::Text(template) => ValueMaker::Text(template.clone()),
@@ -97,9 +90,9 @@ impl Maker {
         Self {
             run_id: run_id.to_owned(),
             client,
-            key: key.map(|template| KeyMaker::new(run_id, client, template.clone())),
+            key: key.as_ref().map(|template| KeyMaker::new(run_id, client, template.clone())),
             header_bytes: vec![Vec::new(); headers.len()],
-            headers: headers.to_vec(),
+            headers: headers.clone(),
             value,
             random,
             key_is_ready: false,
@@ -288,18 +281,35 @@ mod tests {
     use super::*;
     use crate::engine::messages::partitioner;
     use crate::ledger::envelope::{CheckedUuid, Opened, check_uuid, open};
+    use crate::plan::{Acks, Compression};
+
+    fn template(text: &str) -> Template {
+        Template::parse(text).expect("it is a template")
+    }
+
+    fn message(key: Option<&str>, headers: &[(String, Template)], value: &ValuePlan) -> MessagePlan {
+        MessagePlan {
+            acks: Acks::All,
+            compression: Compression::None,
+            idempotence: false,
+            key: key.map(template),
+            headers: headers.to_vec(),
+            value: value.clone(),
+            verify: true,
+        }
+    }
 
     #[test]
     fn no_message_is_longer_than_the_longest() {
-        let template = |text: &str| Template::parse(text).expect("it is a template");
         let text = ValuePlan::Text(template("{{uuid}} {{random(2000)}}"));
         let size = ValuePlan::Size { bytes: 3000, content: ValueContent::Random };
         let headers = [("h".to_owned(), template("{{random(500)}}"))];
         for value in [&text, &size] {
-            for key in [None, Some(template("{{run_id}}-{{seq}}"))] {
+            for key in [None, Some("{{run_id}}-{{seq}}")] {
                 for headers in [&headers[..], &[]] {
-                    let longest = longest("run", key.as_ref(), headers, value);
-                    let mut maker = Maker::new(("run", 42), 3, (key.as_ref(), headers, value));
+                    let message = message(key, headers, value);
+                    let longest = longest("run", &message);
+                    let mut maker = Maker::new(("run", 42), 3, &message);
                     let order = Order {
                         kind: RecordKind::Message,
                         identity: Identity { run: RunTag::from_bits(5), stream: StreamId(1), seq: 9 },
@@ -322,12 +332,11 @@ mod tests {
 
     #[test]
     fn a_key_that_decides_the_partition_is_sent_as_it_was_hashed() {
-        let template = |text: &str| Template::parse(text).expect("it is a template");
         let run = RunTag::from_bits(5);
         let text = ValuePlan::Text(template("{{uuid}}"));
         let size = ValuePlan::Size { bytes: 100, content: ValueContent::Random };
         for (value, key) in [(&text, "{{uuid}}"), (&size, "{{uuid}}-{{random(4)}}"), (&size, "{{seq}}")] {
-            let mut maker = Maker::new(("run", 42), 0, (Some(&template(key)), &[], value));
+            let mut maker = Maker::new(("run", 42), 0, &message(Some(key), &[], value));
             let (mut counts, mut keys, mut next) = ([0_u64; 4], std::collections::BTreeSet::new(), [0; 4]);
             for number in 0..400 {
                 let identity = Identity { run, stream: StreamId(0), seq: 0 };
@@ -369,9 +378,8 @@ mod tests {
     #[test]
     fn filled_again_or_made_it_is_a_message_of_its_order() {
         for key in [None, Some("{{client}}-{{seq}}-{{random(4)}}")] {
-            let key = key.map(|text| Template::parse(text).expect("it is a template"));
             let value = ValuePlan::Size { bytes: 100, content: ValueContent::Random };
-            let mut maker = Maker::new(("run", 42), 3, (key.as_ref(), &[], &value));
+            let mut maker = Maker::new(("run", 42), 3, &message(key, &[], &value));
             assert_eq!(maker.plain_size(), Some(100));
             let (mut bytes, mut note) = ([0; 100], None);
             for seq in [0, 1, 77_000] {

@@ -294,8 +294,8 @@ fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
     let number = |topic: &Template| plan.topics.iter().position(|t| t.name == *topic);
     for (scenario, work) in plan.scenarios.iter().map(|s| &s.work).enumerate() {
         let (topic, clients, value, roundtrip) = match work {
-            Work::Produce(p) => (&p.topic, p.clients, &p.value, false),
-            Work::Roundtrip(r) => (&r.topic, r.clients, &r.value, true),
+            Work::Produce(p) => (&p.topic, p.clients, &p.message.value, false),
+            Work::Roundtrip(r) => (&r.topic, r.clients, &r.message.value, true),
             _ => continue,
         };
         let Some(topic) = number(topic) else { continue };

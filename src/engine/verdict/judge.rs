@@ -105,11 +105,7 @@ fn judge(context: &RunContext, mut found: RunFindings) -> RunVerdict {
 
 /// The scenarios with `verify: false`.
 fn excluded(context: &RunContext) -> Vec<usize> {
-    let excluded = |work: &Work| match work {
-        Work::Produce(plan) => !plan.verify,
-        Work::Roundtrip(plan) => !plan.verify,
-        _ => false,
-    };
+    let excluded = |work: &Work| work.message().is_some_and(|message| !message.verify);
     let scenarios = context.plan.scenarios.iter().enumerate();
     scenarios.filter(|(_, scenario)| excluded(&scenario.work)).map(|(index, _)| index).collect()
 }

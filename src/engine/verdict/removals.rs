@@ -216,7 +216,7 @@ impl<'a> PartitionRemovals<'a> {
         };
         match &self.context.plan.scenarios.get(stream.scenario).ok_or(NoKeys::None)?.work {
             Work::Produce(plan) => Keys::of_producer(&KeyRule::of(plan), &sender, self.partition),
-            Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, self.partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan.message.key.as_ref(), &sender, self.partition),
             _ => Err(NoKeys::None),
         }
     }
@@ -270,16 +270,10 @@ impl fmt::Debug for PartitionRemovals<'_> {
 
 /// The maximum size of a record of the run's producers in this topic, in bytes.
 fn largest(context: &RunContext, topic: usize) -> u64 {
-    let of_topic = |name| context.topic_index(name) == Some(topic);
-    let sizes = context.plan.scenarios.iter().filter_map(|scenario| match &scenario.work {
-        Work::Produce(plan) if of_topic(&plan.topic) => {
-            Some(longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
-        }
-        Work::Roundtrip(plan) if of_topic(&plan.topic) => {
-            Some(longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
-        }
-        _ => None,
-    });
+    let of_topic = |name: &_| context.topic_index(name) == Some(topic);
+    let works = context.plan.scenarios.iter().map(|scenario| &scenario.work);
+    let works = works.filter(|work| work.topic().is_some_and(of_topic));
+    let sizes = works.filter_map(Work::message).map(|message| longest(&context.run_id, message));
     let sizes = match &context.saved {
         Some(saved) => saved.largest(topic),
         None => sizes.max(),

@@ -92,34 +92,39 @@ fn saved_topic(
 
 fn saved_producer(plan: &Plan, index: usize, run_id: &str) -> Option<SavedProducer> {
     let scenario = &plan.scenarios[index];
-    let (clients, key, bytes, partition, verify) = match &scenario.work {
+    let message = scenario.work.message()?;
+    let (clients, partition) = match &scenario.work {
         Work::Produce(produce) => {
             let partition = match produce.partition {
                 Partitioning::RoundRobin => SavedPartition::RoundRobin,
                 Partitioning::ByKey => SavedPartition::ByKey,
                 Partitioning::Fixed(_) => SavedPartition::Fixed,
             };
-            let bytes = longest(run_id, produce.key.as_ref(), &produce.headers, &produce.value);
-            (produce.clients, &produce.key, bytes, partition, produce.verify)
+            (produce.clients, partition)
         }
-        Work::Roundtrip(trip) => {
-            let bytes = longest(run_id, trip.key.as_ref(), &trip.headers, &trip.value);
-            (trip.clients, &trip.key, bytes, SavedPartition::Trips, trip.verify)
-        }
+        Work::Roundtrip(trip) => (trip.clients, SavedPartition::Trips),
         _ => return None,
     };
-    let key = match key.as_ref().map(Template::to_string) {
+    let key = match message.key.as_ref().map(Template::to_string) {
         None => SavedKey::None,
         Some(text) if plan.secrets.hide(&text) != text => SavedKey::Secret,
         Some(text) => SavedKey::Template(text),
     };
-    let acks = match scenario.work.acks()? {
+    let acks = match message.acks {
         Acks::None => 0,
         Acks::Leader => 1,
         Acks::All => -1,
     };
-    let name = scenario.name.clone();
-    Some(SavedProducer { name, scenario: index, acks, verify, clients, key, partition, bytes })
+    Some(SavedProducer {
+        name: scenario.name.clone(),
+        scenario: index,
+        acks,
+        verify: message.verify,
+        clients,
+        key,
+        partition,
+        bytes: longest(run_id, message),
+    })
 }
 
 /// Data about a partition when the run of a saved ledger ended.

@@ -25,6 +25,7 @@ pub(super) struct MessageFields<'a> {
     pub(super) key: Option<&'a str>,
     pub(super) headers: Option<&'a IndexMap<String, Plain>>,
     pub(super) value: Option<&'a raw::Value>,
+    pub(super) verify: Option<bool>,
 }
 
 /// The fields of `raw`, a `Produce` or a `Roundtrip`.
@@ -37,19 +38,25 @@ macro_rules! message_fields {
             key: $raw.key.as_deref(),
             headers: $raw.headers.as_ref(),
             value: $raw.value.as_ref(),
+            verify: $raw.verify,
         }
     };
 }
 pub(super) use message_fields;
 
-/// The compiled fields, with defaults.
-pub(super) struct Message {
-    pub(super) acks: Acks,
-    pub(super) compression: Compression,
-    pub(super) idempotence: bool,
-    pub(super) key: Option<Template>,
-    pub(super) headers: Vec<(String, Template)>,
-    pub(super) value: ValuePlan,
+/// The messages of a scenario.
+#[derive(Debug, Clone)]
+pub struct MessagePlan {
+    /// Replicas that must acknowledge a message.
+    pub acks: Acks,
+    pub compression: Compression,
+    /// Use the idempotent producer, so that the broker drops duplicates.
+    pub idempotence: bool,
+    pub key: Option<Template>,
+    pub headers: Vec<(String, Template)>,
+    pub value: ValuePlan,
+    /// Whether each acked message must be read back. If not, the account counts it as excluded.
+    pub verify: bool,
 }
 
 pub(super) fn message(
@@ -57,7 +64,7 @@ pub(super) fn message(
     pointer: &str,
     raw: &MessageFields<'_>,
     taken: &mut DefaultsRecorder,
-) -> Message {
+) -> MessagePlan {
     let acks = taken.or("acks", raw.acks, defaults::ACKS, "all");
     let compression =
         taken.or("compression", raw.compression, defaults::COMPRESSION, defaults::COMPRESSION.name());
@@ -85,7 +92,7 @@ pub(super) fn message(
         }
         value
     });
-    Message { acks, compression, idempotence, key, headers, value }
+    MessagePlan { acks, compression, idempotence, key, headers, value, verify: raw.verify.unwrap_or(true) }
 }
 
 fn value(cx: &mut Context<'_>, pointer: &str, raw: &raw::Value) -> Option<ValuePlan> {
@@ -122,40 +129,36 @@ pub(super) fn counted_timeout(count: u64, each: Duration) -> Duration {
     sum.saturating_add(defaults::LEAST_TIMEOUT).min(defaults::MOST_TIMEOUT)
 }
 
-/// The line of `kaf6 plan` about the messages.
-pub(super) fn message_line(
-    acks: Acks,
-    compression: Compression,
-    idempotence: bool,
-    value: &ValuePlan,
-    secrets: &Secrets,
-) -> String {
-    let acks = match acks {
-        Acks::None => "acks 0",
-        Acks::Leader => "acks 1",
-        Acks::All => "acks all",
-    };
-    let value = match value {
-        ValuePlan::Text(template) => {
-            // A part of a secret would not be recognized as one.
-            let text = template.to_string();
-            let text = secrets.as_written(&text);
-            let short: String = text.chars().take(60).collect();
-            if short.len() < text.len() { format!("{short}...") } else { short }
+impl MessagePlan {
+    /// Its lines in `kaf6 plan`.
+    pub(super) fn lines(&self, secrets: &Secrets) -> Vec<String> {
+        let acks = match self.acks {
+            Acks::None => "acks 0",
+            Acks::Leader => "acks 1",
+            Acks::All => "acks all",
+        };
+        let value = match &self.value {
+            ValuePlan::Text(template) => {
+                // A part of a secret would not be recognized as one.
+                let text = template.to_string();
+                let text = secrets.as_written(&text);
+                let short: String = text.chars().take(60).collect();
+                if short.len() < text.len() { format!("{short}...") } else { short }
+            }
+            ValuePlan::Size { bytes, content } => {
+                let content = match content {
+                    ValueContent::Random => "random",
+                    ValueContent::Zeros => "zero",
+                };
+                format!("{} of {content} bytes", ByteSize::new(*bytes))
+            }
+        };
+        let idempotence = if self.idempotence { ", idempotent" } else { "" };
+        let compression = self.compression.name();
+        let mut lines = vec![format!("{acks}, compression {compression}{idempotence}; value {value}")];
+        if !self.verify {
+            lines.push("not verified: the messages need not be read back".to_owned());
         }
-        ValuePlan::Size { bytes, content } => {
-            let content = match content {
-                ValueContent::Random => "random",
-                ValueContent::Zeros => "zero",
-            };
-            format!("{} of {content} bytes", ByteSize::new(*bytes))
-        }
-    };
-    let idempotence = if idempotence { ", idempotent" } else { "" };
-    format!("{acks}, compression {}{idempotence}; value {value}", compression.name())
-}
-
-/// The line of `kaf6 plan` about messages without verification.
-pub(super) fn unverified(verify: bool) -> Option<String> {
-    (!verify).then(|| "not verified: the messages need not be read back".to_owned())
+        lines
+    }
 }

@@ -35,6 +35,7 @@ use consume::{TopicWriter, Writers};
 
 pub use connect::ConnectPlan;
 pub use consume::ConsumePlan;
+pub use message::MessagePlan;
 pub use metrics::MetricsPlan;
 pub use offsets::OffsetsPlan;
 pub use produce::ProducePlan;
@@ -138,13 +139,18 @@ impl Work {
         consume.from == From::Run && plan.scenarios.iter().all(acked)
     }
 
-    /// Which replicas must acknowledge its messages. `None` if it writes none.
-    pub const fn acks(&self) -> Option<Acks> {
+    /// The messages that it writes.
+    pub const fn message(&self) -> Option<&MessagePlan> {
         match self {
-            Self::Produce(p) => Some(p.acks),
-            Self::Roundtrip(r) => Some(r.acks),
+            Self::Produce(p) => Some(&p.message),
+            Self::Roundtrip(r) => Some(&r.message),
             _ => None,
         }
+    }
+
+    /// Which replicas must acknowledge its messages. `None` if it writes none.
+    pub fn acks(&self) -> Option<Acks> {
+        self.message().map(|message| message.acks)
     }
 
     /// Whether it writes messages that a broker acks.
@@ -154,12 +160,7 @@ impl Work {
 
     /// Whether it writes messages that are acked and must be read back.
     pub fn is_verified(&self) -> bool {
-        let asked = match self {
-            Self::Produce(p) => p.verify,
-            Self::Roundtrip(r) => r.verify,
-            _ => false,
-        };
-        asked && self.is_acked()
+        self.message().is_some_and(|message| message.verify) && self.is_acked()
     }
 
     pub(super) fn default_timeout(&self) -> DefaultTimeout<'_> {

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
-use super::message::{counted_timeout, message, message_fields, message_line, unverified};
+use super::message::{MessagePlan, counted_timeout, message, message_fields};
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::compile::topics::{Key, Topics};
 use crate::plan::render::{count, time};
-use crate::plan::{Acks, Compression, Partitioning, Schedule, ValuePlan, defaults};
+use crate::plan::{Partitioning, Schedule, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::{Secrets, Template};
@@ -28,18 +28,9 @@ pub struct ProducePlan {
     pub schedule: Option<Schedule>,
     /// How a message's partition is chosen.
     pub partition: Partitioning,
-    /// Replicas that must acknowledge a message.
-    pub acks: Acks,
-    pub compression: Compression,
-    /// Use the idempotent producer, so that the broker drops duplicates.
-    pub idempotence: bool,
     /// Maximum bytes in flight over all clients.
     pub max_in_flight: u64,
-    pub key: Option<Template>,
-    pub headers: Vec<(String, Template)>,
-    pub value: ValuePlan,
-    /// Whether each acked message must be read back. If not, the account counts it as excluded.
-    pub verify: bool,
+    pub message: MessagePlan,
 }
 
 pub(super) fn produce(
@@ -93,8 +84,8 @@ pub(super) fn produce(
     let shown = ByteSize::new(defaults::MAX_IN_FLIGHT);
     let max_in_flight = taken.or("max_in_flight", max_in_flight, defaults::MAX_IN_FLIGHT, shown);
     let topic = topic?;
-    let verify = raw.verify.unwrap_or(true);
-    let key = Key { is_written: raw.key.is_some(), template: message.key.as_ref(), is_verified: verify };
+    let (template, is_verified) = (message.key.as_ref(), message.verify);
+    let key = Key { is_written: raw.key.is_some(), template, is_verified };
     topics.check_key(cx, pointer, &topic, key);
     let produce = ProducePlan {
         topic,
@@ -103,14 +94,8 @@ pub(super) fn produce(
         duration,
         schedule,
         partition,
-        acks: message.acks,
-        compression: message.compression,
-        idempotence: message.idempotence,
         max_in_flight,
-        key: message.key,
-        headers: message.headers,
-        value: message.value,
-        verify,
+        message,
     };
     if is_paced && produce.total() == Some(0) {
         cx.at(&below(pointer, "duration"), "no message is due within this time at this rate", None);
@@ -215,18 +200,15 @@ impl ProducePlan {
             Partitioning::RoundRobin => format!("{}, round robin over its partitions", self.topic),
             Partitioning::ByKey => format!("{}, partitions by key", self.topic),
         };
-        let mut lines = vec![
-            what,
-            format!("to {to}; at most {} in flight", ByteSize::new(self.max_in_flight)),
-            message_line(self.acks, self.compression, self.idempotence, &self.value, secrets),
-        ];
-        lines.extend(unverified(self.verify));
-        if let Some(key) = &self.key {
+        let mut lines =
+            vec![what, format!("to {to}; at most {} in flight", ByteSize::new(self.max_in_flight))];
+        lines.extend(self.message.lines(secrets));
+        if let Some(key) = &self.message.key {
             lines.push(format!("key {key}"));
         }
-        if !self.headers.is_empty() {
+        if !self.message.headers.is_empty() {
             let headers: Vec<String> =
-                self.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                self.message.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
             lines.push(format!("headers {}", headers.join(", ")));
         }
         lines

@@ -2,13 +2,13 @@
 
 use std::time::Duration as StdDuration;
 
-use super::message::{counted_timeout, message, message_fields, message_line, unverified};
+use super::message::{MessagePlan, counted_timeout, message, message_fields};
 use crate::ids::Partition;
 use crate::plan::compile::context::Context;
 use crate::plan::compile::defaults_recorder::DefaultsRecorder;
 use crate::plan::compile::topics::{Key, Topics};
+use crate::plan::defaults;
 use crate::plan::render::{count, time};
-use crate::plan::{Acks, Compression, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
 use crate::scenario::{Secrets, Template};
@@ -30,16 +30,7 @@ pub struct RoundtripPlan {
     pub every: Option<StdDuration>,
     /// Timeout of one round trip.
     pub iteration_timeout: StdDuration,
-    /// Replicas that must acknowledge a message.
-    pub acks: Acks,
-    pub compression: Compression,
-    /// Use the idempotent producer, so that the broker drops duplicates.
-    pub idempotence: bool,
-    pub key: Option<Template>,
-    pub headers: Vec<(String, Template)>,
-    pub value: ValuePlan,
-    /// Whether each acked message must be read back. If not, the account counts it as excluded.
-    pub verify: bool,
+    pub message: MessagePlan,
 }
 
 pub(super) fn roundtrip(
@@ -61,25 +52,10 @@ pub(super) fn roundtrip(
     let iteration_timeout = taken.or("iteration_timeout", each, shown, shown).std();
     let message = message(cx, pointer, &message_fields!(raw), taken);
     let topic = topic?;
-    let verify = raw.verify.unwrap_or(true);
-    let key = Key { is_written: raw.key.is_some(), template: message.key.as_ref(), is_verified: verify };
+    let (template, is_verified) = (message.key.as_ref(), message.verify);
+    let key = Key { is_written: raw.key.is_some(), template, is_verified };
     topics.check_key(cx, pointer, &topic, key);
-    Some(RoundtripPlan {
-        topic,
-        partition,
-        iterations,
-        warmup,
-        clients,
-        every,
-        iteration_timeout,
-        acks: message.acks,
-        compression: message.compression,
-        idempotence: message.idempotence,
-        key: message.key,
-        headers: message.headers,
-        value: message.value,
-        verify,
-    })
+    Some(RoundtripPlan { topic, partition, iterations, warmup, clients, every, iteration_timeout, message })
 }
 
 impl RoundtripPlan {
@@ -111,9 +87,8 @@ impl RoundtripPlan {
                 ),
                 None => format!("each waits at most {}", time(self.iteration_timeout)),
             },
-            message_line(self.acks, self.compression, self.idempotence, &self.value, secrets),
         ];
-        lines.extend(unverified(self.verify));
+        lines.extend(self.message.lines(secrets));
         lines
     }
 }

@@ -85,7 +85,7 @@ impl<'a> ProduceClient<'a> {
             first,
             started_us,
             recorder: Recorder::new(task.context.live.metrics(task.index)),
-            booking: Booking::new(partitions, plan.idempotence, task.highest.clone()),
+            booking: Booking::new(partitions, plan.message.idempotence, task.highest.clone()),
             in_flight: 0,
             budget,
             sent: 0,
@@ -135,7 +135,7 @@ impl<'a> ProduceClient<'a> {
         {
             self.waiting_us = None;
         }
-        if let Some(since_us) = self.waiting_us.filter(|_| self.plan.acks != Acks::None) {
+        if let Some(since_us) = self.waiting_us.filter(|_| self.plan.message.acks != Acks::None) {
             metrics.waits(since_us);
         }
         let open = self.open + self.overdue(now_us);
@@ -146,11 +146,8 @@ impl<'a> ProduceClient<'a> {
     /// still be staged.
     pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
         let context = Arc::clone(&self.task.context);
-        let mut maker = Maker::new(
-            (&context.run_id, context.plan.seed),
-            self.task.client,
-            (self.plan.key.as_ref(), &self.plan.headers, &self.plan.value),
-        );
+        let mut maker =
+            Maker::new((&context.run_id, context.plan.seed), self.task.client, &self.plan.message);
         let open_loop = self.plan.schedule.is_some();
         let sends_a_poll = if open_loop { SENDS_A_POLL } else { CLOSED_SENDS_A_POLL };
         let (mut unpolled, mut unpolled_bytes) = (0, 0);
@@ -316,7 +313,7 @@ impl<'a> ProduceClient<'a> {
         let events = producer.events();
         Booking::count_retries(self.recorder.metrics(), &events);
         booking.see(events, |at| self.task.context.clock.us(at));
-        self.given_up |= self.plan.idempotence && producer.fatal().is_some();
+        self.given_up |= self.plan.message.idempotence && producer.fatal().is_some();
         let now_us = self.task.context.clock.now_us();
         self.recorder.turn(now_us);
         self.book();

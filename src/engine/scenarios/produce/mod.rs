@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Arc<RunContext>, setup: &Setup, index: usize) 
     }
     let deadline = context.deadline(index);
     // The wait for the first ack starts when its clients connect.
-    if plan.acks != Acks::None {
+    if plan.message.acks != Acks::None {
         context.live.metrics(index).waits(context.clock.now_us());
     }
     let gate = Arc::new(Gate::new(plan.clients));
@@ -62,7 +62,7 @@ pub(crate) async fn run(context: &Arc<RunContext>, setup: &Setup, index: usize) 
                 first: topology.first.get(&(index, client)).copied(),
                 partitions: state.partitions,
                 topic: state.name.clone(),
-                highest: state.highest.with(plan.acks),
+                highest: state.highest.with(plan.message.acks),
                 gate: Arc::clone(&gate),
                 deadline,
             };
@@ -121,7 +121,7 @@ fn note_counts(context: &RunContext, index: usize) {
 
 /// Notes that unacked messages accumulated during a run with a rate.
 fn note_pile_up(context: &RunContext, index: usize, plan: &ProducePlan, partitions: Partition) {
-    if plan.schedule.is_none() || plan.acks == Acks::None {
+    if plan.schedule.is_none() || plan.message.acks == Acks::None {
         return;
     }
     let Some(found) = PileUp::of(&context.live.metrics(index).snapshot()) else { return };
@@ -156,13 +156,13 @@ impl ProduceTask {
         let Some(first) = self.first else { return Ok(done(false)) };
         let budget = plan.max_in_flight / u64::from(plan.clients);
         let options = ProducerOptions {
-            acks: plan.acks,
-            compression: plan.compression.name().to_owned(),
-            idempotence: plan.idempotence,
+            acks: plan.message.acks,
+            compression: plan.message.compression.name().to_owned(),
+            idempotence: plan.message.idempotence,
             // librdkafka's own limit is only a fallback for the client's limit.
             queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
-            longest_message: longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+            longest_message: longest(&context.run_id, &plan.message),
             linger: own_linger(plan),
             ..ProducerOptions::new(self.topic.as_str())
         };

@@ -157,7 +157,7 @@ fn compare_keys(context: &RunContext, partition: Partition, found: &RunFindings)
         };
         let found = match &context.plan.scenarios[*scenario].work {
             Work::Produce(plan) => Keys::of_producer(&KeyRule::of(plan), &sender, partition),
-            Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan.message.key.as_ref(), &sender, partition),
             _ => Err(NoKeys::None),
         };
         keys.extend(found.map(|found| (sender.stream, found)));

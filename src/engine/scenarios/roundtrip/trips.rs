@@ -115,8 +115,8 @@ impl RoundtripTask {
             recorder: Recorder::new(context.live.metrics(self.index)),
             booking: Booking::new(
                 partition..partition + 1,
-                plan.idempotence,
-                topology.topics[self.topic].highest.with(plan.acks),
+                plan.message.idempotence,
+                topology.topics[self.topic].highest.with(plan.message.acks),
             ),
             reads: PartitionReads::new(context.run_tag, self.topic, partition),
             start: set.started_at(partition).unwrap_or(0),
@@ -147,11 +147,11 @@ impl RoundtripTask {
         let mut producer = Producer::open(
             &client,
             &ProducerOptions {
-                acks: plan.acks,
-                compression: plan.compression.name().to_owned(),
-                idempotence: plan.idempotence,
+                acks: plan.message.acks,
+                compression: plan.message.compression.name().to_owned(),
+                idempotence: plan.message.idempotence,
                 message_timeout: plan.iteration_timeout,
-                longest_message: longest(&context.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+                longest_message: longest(&context.run_id, &plan.message),
                 linger: Duration::ZERO,
                 ..ProducerOptions::new(self.name.as_str())
             },
@@ -165,11 +165,8 @@ impl RoundtripClient<'_> {
     /// Runs all trips, warm-up first. Returns whether they ended in time.
     fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
         let context: &RunContext = &self.task.context;
-        let mut maker = Maker::new(
-            (&context.run_id, context.plan.seed),
-            self.task.client,
-            (self.plan.key.as_ref(), &self.plan.headers, &self.plan.value),
-        );
+        let mut maker =
+            Maker::new((&context.run_id, context.plan.seed), self.task.client, &self.plan.message);
         if self.warmup > 0 {
             self.recorder.metrics().rests(context.clock.now_us());
         }

@@ -181,7 +181,7 @@ fn consumer(
     }
     if ask.needs(Requirement::Uuids) {
         let carries = |name: &String| match producer(name) {
-            Some(Work::Produce(produce)) => match &produce.value {
+            Some(Work::Produce(produce)) => match &produce.message.value {
                 ValuePlan::Text(template) => template.uses_uuid(),
                 ValuePlan::Size { .. } => false,
             },
