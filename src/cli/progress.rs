@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::progress::{ProgressState, ScenarioProgress};
+use crate::engine::{ProgressState, ScenarioProgress};
 use crate::report::terminal::{Style, no_command, safe};
 
 /// Interval of lines if there is no terminal.

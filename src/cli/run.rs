@@ -14,10 +14,10 @@ use super::out::{complain, print, style, whole};
 use super::progress::{Mode, RunDisplay};
 use super::{show, signals};
 use crate::app::{self, ReportedRun, RunObserver, RunOptions};
-use crate::engine::{Phase, RunProgress, Stop, StopReason};
+use crate::engine::{Phase, RunProgress, Stop};
 use crate::exit::{Exit, FailOn};
+use crate::observe::EarlyEnd;
 use crate::plan::Plan;
-use crate::report::progress::{ProgressState, ScenarioProgress};
 use crate::report::summary::Summary;
 use crate::report::{WrittenFile, console as table};
 
@@ -48,7 +48,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     more.extend(merged.iter().filter_map(not_written));
     if done.len() < planned {
         more.push(stopped_by(match stop.why() {
-            Some(StopReason::Signal(name)) => Some(name),
+            Some(EarlyEnd::Signal(name)) => Some(name),
             _ => None,
         }));
     }
@@ -228,32 +228,9 @@ impl DisplayedRun {
             self.lock().message(&line);
         }
         if !matches!(self.live.phase(), Phase::Cluster | Phase::Setup) {
-            self.lock().update(&scenarios(&self.live));
+            self.lock().update(&self.live.progress());
         }
     }
-}
-
-/// Converts the engine's progress for the display.
-fn scenarios(live: &RunProgress) -> Vec<ScenarioProgress> {
-    live.progress()
-        .into_iter()
-        .map(|p| ScenarioProgress {
-            name: p.name,
-            kind: p.kind,
-            done: p.done,
-            limit: p.limit,
-            elapsed: p.elapsed,
-            bound: p.bound,
-            state: match (p.started, p.ended) {
-                (_, true) => ProgressState::Ended,
-                (true, false) => ProgressState::Running,
-                (false, false) => ProgressState::Waiting,
-            },
-            rate_per_s: p.rate_per_s,
-            p95_ms: p.p95_ms,
-            errors: p.errors,
-        })
-        .collect()
 }
 
 #[cfg(test)]

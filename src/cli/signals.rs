@@ -1,7 +1,8 @@
 //! Signals: SIGINT, SIGTERM and SIGHUP end the run, and reports are still written. A second signal has no
 //! effect.
 
-use crate::engine::{Stop, StopReason};
+use crate::engine::Stop;
+use crate::observe::EarlyEnd;
 
 /// Handles signals from now on, until the process ends.
 ///
@@ -26,7 +27,7 @@ pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
             _ = terminate.recv() => "SIGTERM",
             _ = hangup.recv(), if !ignores_hangup => "SIGHUP",
         };
-        stop.stop(StopReason::Signal(name));
+        stop.stop(EarlyEnd::Signal(name));
     });
     Ok(())
 }
@@ -55,7 +56,7 @@ pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         let _ = tokio::signal::ctrl_c().await;
-        stop.stop(StopReason::Signal("SIGINT"));
+        stop.stop(EarlyEnd::Signal("SIGINT"));
     });
     Ok(())
 }

@@ -24,8 +24,8 @@ use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::{thousands, times};
 
 pub use context::options::Options;
-pub use context::progress::{LiveScenario, Phase, RunProgress};
-pub use context::stop::{Stop, StopReason};
+pub use context::progress::{Phase, ProgressState, RunProgress, ScenarioProgress};
+pub use context::stop::Stop;
 
 use context::findings::RunFindings;
 use context::outcome::{ScenarioOutcome, cut, unwind};
@@ -143,7 +143,7 @@ async fn with_cluster(
         throttling,
         duration,
         setup: setup_time,
-        cut: why_cut(&context.stop),
+        cut: context.stop.why(),
     })
 }
 
@@ -179,25 +179,16 @@ impl NotBegun {
             brokers,
             topics: topic_names(plan, &self.run_id),
             setup: self.began.elapsed(),
-            cut: why_cut(&self.stop),
+            cut: self.stop.why(),
             ..Observations::default()
         }
     }
 }
 
-fn why_cut(stop: &Stop) -> Option<EarlyEnd> {
-    stop.why().map(|why| match why {
-        StopReason::Timeout => EarlyEnd::Timeout,
-        StopReason::Crash => EarlyEnd::Crash,
-        StopReason::Abort(check) => EarlyEnd::Abort(check),
-        StopReason::Signal(name) => EarlyEnd::Signal(name),
-    })
-}
-
 /// Ends the run at its timeout.
 async fn run_timeout(context: Arc<RunContext>) {
     tokio::time::sleep(context.plan.timeout).await;
-    context.stop.stop(StopReason::Timeout);
+    context.stop.stop(EarlyEnd::Timeout);
 }
 
 /// Checks every second whether the system clock was set.

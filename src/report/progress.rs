@@ -1,44 +1,12 @@
-//! The progress of each scenario, as plain numbers for any display.
+//! The progress of each scenario as text, for any display.
 //!
-//! Derives the share done, the time left, and a line of text from them.
+//! Derives the share done, the time left, and a line of text from its numbers.
 
 use std::time::Duration;
 
 use super::format::{count, millis, number, plural};
 use super::terminal::safe;
-use crate::plan::ScenarioKind;
-
-/// The state of a scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProgressState {
-    /// Not yet started.
-    Waiting,
-    Running,
-    /// Ended, with any result.
-    Ended,
-}
-
-/// One scenario at one time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScenarioProgress {
-    pub name: String,
-    pub kind: ScenarioKind,
-    /// Messages acked or read, or iterations.
-    pub done: u64,
-    /// Number of messages or iterations to do. `None` if only time ends the scenario.
-    pub limit: Option<u64>,
-    /// Time since its start.
-    pub elapsed: Duration,
-    /// Latest time of its end.
-    pub bound: Duration,
-    pub state: ProgressState,
-    /// The recent rate.
-    pub rate_per_s: f64,
-    /// The recent p95 latency. `None` if nothing was measured.
-    pub p95_ms: Option<f64>,
-    /// All errors up to now.
-    pub errors: u64,
-}
+use crate::engine::{ProgressState, ScenarioProgress};
 
 impl ScenarioProgress {
     /// The share of the work or, if no count ends the scenario, of the time, from 0 to 1.
@@ -110,6 +78,7 @@ impl ScenarioProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ScenarioKind;
 
     fn sample() -> ScenarioProgress {
         ScenarioProgress {

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::stop::{Stop, StopReason};
+use super::stop::Stop;
 use crate::engine::messages::ends::PartitionEnd;
 use crate::ids::StreamId;
 use crate::ledger::SentLog;
-use crate::observe::{ScenarioEnd, TypeSeen};
+use crate::observe::{EarlyEnd, ScenarioEnd, TypeSeen};
 
 /// The end of a scenario that was stopped early.
 pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     match stop.why() {
-        Some(StopReason::Signal(_)) => ScenarioEnd::Interrupted,
+        Some(EarlyEnd::Signal(_)) => ScenarioEnd::Interrupted,
         _ => ScenarioEnd::Aborted,
     }
 }

@@ -20,23 +20,35 @@ pub enum Phase {
     Judging,
 }
 
-/// A snapshot of one scenario.
+/// The state of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressState {
+    /// Not yet started.
+    Waiting,
+    Running,
+    /// Ended, with any result.
+    Ended,
+}
+
+/// One scenario at one time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LiveScenario {
+pub struct ScenarioProgress {
     pub name: String,
     pub kind: ScenarioKind,
-    pub started: bool,
-    pub ended: bool,
-    /// Messages acked or read, or completed round trips.
+    /// Messages acked or read, or iterations.
     pub done: u64,
-    /// Planned number of messages, if the file limits it.
+    /// Number of messages or iterations to do. `None` if only time ends the scenario.
     pub limit: Option<u64>,
+    /// Time since its start.
     pub elapsed: Duration,
+    /// Latest time of its end.
     pub bound: Duration,
+    pub state: ProgressState,
     /// Messages per second since the scenario started.
     pub rate_per_s: f64,
-    /// 95th percentile of latency so far, in milliseconds.
+    /// 95th percentile of latency so far, in milliseconds. `None` if nothing was measured.
     pub p95_ms: Option<f64>,
+    /// All errors up to now.
     pub errors: u64,
 }
 
@@ -133,31 +145,31 @@ impl RunProgress {
         self.zero.get().map(Instant::elapsed)
     }
 
-    pub fn progress(&self) -> Vec<LiveScenario> {
+    pub fn progress(&self) -> Vec<ScenarioProgress> {
         self.scenarios.iter().map(One::progress).collect()
     }
 }
 
 impl One {
-    fn progress(&self) -> LiveScenario {
+    fn progress(&self) -> ScenarioProgress {
         let counters = &self.metrics.counters;
         let done = Counters::get(if self.sends { &counters.acked } else { &counters.received });
-        let elapsed = match (self.began.get(), self.ended.get()) {
-            (Some(began), Some(ended)) => ended.saturating_duration_since(*began),
-            (Some(began), None) => began.elapsed(),
-            (None, _) => Duration::ZERO,
+        let (state, elapsed) = match (self.began.get(), self.ended.get()) {
+            (Some(began), Some(ended)) => (ProgressState::Ended, ended.saturating_duration_since(*began)),
+            (Some(began), None) => (ProgressState::Running, began.elapsed()),
+            (None, Some(_)) => (ProgressState::Ended, Duration::ZERO),
+            (None, None) => (ProgressState::Waiting, Duration::ZERO),
         };
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         let rate = if elapsed.is_zero() { 0.0 } else { done as f64 / elapsed.as_secs_f64() };
-        LiveScenario {
+        ScenarioProgress {
             name: self.name.clone(),
             kind: self.kind,
-            started: self.began.get().is_some(),
-            ended: self.ended.get().is_some(),
             done,
             limit: self.limit,
             elapsed,
             bound: self.bound,
+            state,
             rate_per_s: rate,
             p95_ms: self.metrics.quantile_ms(0.95),
             errors: Counters::get(&counters.errors),

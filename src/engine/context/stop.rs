@@ -9,20 +9,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::observe::EarlyEnd;
+
 /// The longest time that a thread waits before it checks the stop flag again.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
-
-/// Why a run ended early.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StopReason {
-    Timeout,
-    /// A container exited unexpectedly.
-    Crash,
-    /// The check with `abort` that failed.
-    Abort(String),
-    /// The signal that arrived.
-    Signal(&'static str),
-}
 
 /// Ends a run early. All clones control the same run.
 #[derive(Debug, Clone)]
@@ -32,7 +22,7 @@ pub struct Stop(Arc<StopState>);
 struct StopState {
     /// Threads check it in every loop, without a lock.
     stopped: AtomicBool,
-    reason: OnceLock<StopReason>,
+    reason: OnceLock<EarlyEnd>,
     all: CancellationToken,
     /// For background scenarios and faults; canceled together with `all`.
     background: CancellationToken,
@@ -56,7 +46,7 @@ impl Stop {
     }
 
     /// Ends the run. The first reason is kept.
-    pub fn stop(&self, reason: StopReason) {
+    pub fn stop(&self, reason: EarlyEnd) {
         if self.why().is_none() {
             let _ = self.0.reason.set(reason);
         }
@@ -74,7 +64,7 @@ impl Stop {
     }
 
     /// The reason why the run ends early; `None` if it does not.
-    pub fn why(&self) -> Option<StopReason> {
+    pub fn why(&self) -> Option<EarlyEnd> {
         self.states().find_map(|state| state.reason.get().cloned())
     }
 
@@ -107,16 +97,16 @@ mod tests {
     async fn a_run_of_several_ends_with_all_and_not_all_with_it() {
         let all = Stop::new();
         let (first, second) = (all.child(), all.child());
-        first.stop(StopReason::Timeout);
+        first.stop(EarlyEnd::Timeout);
         first.stopped().await;
         first.background_ends().await;
         assert!(first.is_stopped() && !all.is_stopped() && !second.is_stopped());
-        all.stop(StopReason::Signal("SIGINT"));
+        all.stop(EarlyEnd::Signal("SIGINT"));
         second.stopped().await;
         assert!(second.is_stopped());
-        second.stop(StopReason::Timeout);
-        assert_eq!(second.why(), Some(StopReason::Signal("SIGINT")));
-        assert_eq!(first.why(), Some(StopReason::Timeout), "the first reason stays");
+        second.stop(EarlyEnd::Timeout);
+        assert_eq!(second.why(), Some(EarlyEnd::Signal("SIGINT")));
+        assert_eq!(first.why(), Some(EarlyEnd::Timeout), "the first reason stays");
     }
 
     #[tokio::test]

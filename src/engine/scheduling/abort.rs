@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::checks;
 use crate::engine::context::lifecycle::Lifecycle;
 use crate::engine::context::run_context::RunContext;
-use crate::engine::context::stop::StopReason;
-use crate::observe::Note;
+use crate::observe::{EarlyEnd, Note};
 use crate::plan::CheckSettings;
 
 /// Runs until the end of the run; returns immediately if no check has `abort`.
@@ -29,7 +28,7 @@ pub(crate) async fn watch(context: Arc<RunContext>) {
                 "check `{}` failed and aborted the run (abort: true)",
                 check.name
             )));
-            context.stop.stop(StopReason::Abort(check.name.clone()));
+            context.stop.stop(EarlyEnd::Abort(check.name.clone()));
         }
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::context::run_context::RunContext;
-use crate::engine::context::stop::StopReason;
-use crate::observe::Note;
+use crate::observe::{EarlyEnd, Note};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Time for pending acks, reads and further crashes after a container has exited.
@@ -24,7 +23,7 @@ pub(crate) async fn watch(context: Arc<RunContext>) -> Vec<String> {
         if !crashed.is_empty() {
             tell(&context, &crashed);
             if goes_on(&context, GRACE).await {
-                context.stop.stop(StopReason::Crash);
+                context.stop.stop(EarlyEnd::Crash);
             }
             return crashed;
         }
@@ -49,7 +48,7 @@ pub(crate) async fn last_look(context: &RunContext, mut crashed: Vec<String>) ->
     tell(context, &more);
     crashed.extend(more);
     if !crashed.is_empty() {
-        context.stop.stop(StopReason::Crash);
+        context.stop.stop(EarlyEnd::Crash);
     }
     // Attached containers may be restarted by their owner, so the run continues with its verdict.
     let more = cluster.unexpected().await;
