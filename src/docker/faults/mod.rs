@@ -71,10 +71,7 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken)
                 .failed,
         );
     }
-    let ill = shared.units.values().filter(|unit| {
-        matches!(unit.wanted(), DesiredState::Paused | DesiredState::Stopped | DesiredState::Restarting)
-    });
-    let healed = ill.map(|unit| heal_one(shared, unit));
+    let healed = shared.units.values().filter(is_ill).map(|unit| heal_one(shared, unit));
     problems.extend(futures_util::future::join_all(healed).await.into_iter().flatten());
     // Containers of faults that ended early run, but may not be ready yet.
     let late =
@@ -86,6 +83,11 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken)
     });
     problems.extend(futures_util::future::join_all(waits).await.into_iter().flatten());
     problems
+}
+
+/// Whether a fault left the container paused or down.
+fn is_ill(unit: &&Arc<Replica>) -> bool {
+    matches!(unit.wanted(), DesiredState::Paused | DesiredState::Stopped | DesiredState::Restarting)
 }
 
 /// Heals one container. Returns a sentence if it fails.
@@ -104,13 +106,7 @@ fn patience(shared: &ClusterState, unit: &Replica) -> Duration {
 
 /// Heals only attached containers, because kaf6 removes the others next.
 pub(super) async fn heal_attached(shared: &ClusterState) -> Vec<String> {
-    let ill = shared.units.values().filter(|unit| {
-        unit.attached
-            && matches!(
-                unit.wanted(),
-                DesiredState::Paused | DesiredState::Stopped | DesiredState::Restarting
-            )
-    });
+    let ill = shared.units.values().filter(|unit| unit.attached).filter(is_ill);
     let healed = ill.map(|unit| heal_one(shared, unit));
     futures_util::future::join_all(healed).await.into_iter().flatten().collect()
 }
