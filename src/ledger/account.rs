@@ -2,57 +2,10 @@
 //!
 //! Each class is counted from observations, and no count is a remainder. [`Account::check`] compares the sums.
 
-use crate::ids::Partition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// The classes of the messages of a scenario, of one of its partitions, or of the run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Messages that are passed to the client if nothing fails.
-    pub planned: u64,
-    /// Never passed to the client.
-    pub unsent: u64,
-    pub sent: u64,
-    pub acked: u64,
-    /// Known not to be in the log.
-    pub failed: u64,
-    pub unknown: u64,
-    /// Outcome unknown, and read.
-    pub found: u64,
-    /// Outcome unknown, and missing from a log that was read to its end.
-    pub absent: u64,
-    /// Outcome unknown, and no reader read that far.
-    pub unchecked: u64,
-    /// Failed and unknown messages that the file allows.
-    pub permitted: u64,
-    /// Acked and read at the acked offset, unaltered.
-    pub verified: u64,
-    /// Acked; their producer has `verify: false`.
-    pub excluded: u64,
-    /// Acked; a fresh client read past their offsets and did not find them.
-    pub lost: u64,
-    /// Acked; a reachable broker returned no record there for `run.unreadable_after`.
-    pub unreadable: u64,
-    /// Acked; a reader passed their offsets without reading them, and a fresh client found them.
-    pub skipped: u64,
-    /// Acked; altered when read.
-    pub corrupt: u64,
-    /// Acked at one offset and read only at others.
-    pub misplaced: u64,
-    /// Acked and read, but their offset had a different record at another time.
-    pub rewritten: u64,
-    /// Acked; retention removed them before they were read.
-    pub expired: u64,
-    /// Acked; compaction removed them, and a later record has the same key.
-    pub superseded: u64,
-    /// Acked; a reader or the audit did not get that far.
-    pub unread: u64,
-    /// Acked; no reader had to read them.
-    pub unassigned: u64,
-    /// Part of `expired`: it is unknown whether retention or compaction removed them.
-    pub unclear: u64,
-    /// Part of `unread`: only their leader acked them, and the partition may have another leader now.
-    pub dropped: u64,
-}
+use crate::ids::Partition;
 
 macro_rules! named {
     ($($class:ident),* $(,)?) => { [$((stringify!($class), |account| account.$class)),*] };
@@ -61,14 +14,84 @@ macro_rules! named {
 /// A class: its name, and how to read it from an account.
 pub type Named = (&'static str, fn(&Account) -> u64);
 
-impl Account {
-    /// All classes by name, in the order of the reports.
-    pub const CLASSES: [Named; 22] = named![
-        planned, unsent, sent, acked, failed, unknown, found, absent, unchecked, permitted, verified,
-        excluded, lost, unreadable, skipped, corrupt, misplaced, rewritten, expired, superseded, unread,
-        unassigned,
-    ];
+/// Defines [`Account`] with a count for each class and for each part of a class.
+macro_rules! account {
+    (
+        classes: { $($(#[$about:meta])* $class:ident,)* }
+        parts: { $($(#[$about_part:meta])* $part:ident,)* }
+    ) => {
+        /// The classes of the messages of a scenario, of one of its partitions, or of the run.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Account {
+            $($(#[$about])* pub $class: u64,)*
+            $($(#[$about_part])* pub $part: u64,)*
+        }
 
+        impl Account {
+            /// All classes by name, in the order of the reports.
+            pub const CLASSES: [Named; 22] = named![$($class),*];
+
+            pub const fn add(&mut self, other: &Self) {
+                $(self.$class += other.$class;)*
+                $(self.$part += other.$part;)*
+            }
+        }
+    };
+}
+
+account! {
+    classes: {
+        /// Messages that are passed to the client if nothing fails.
+        planned,
+        /// Never passed to the client.
+        unsent,
+        sent,
+        acked,
+        /// Known not to be in the log.
+        failed,
+        unknown,
+        /// Outcome unknown, and read.
+        found,
+        /// Outcome unknown, and missing from a log that was read to its end.
+        absent,
+        /// Outcome unknown, and no reader read that far.
+        unchecked,
+        /// Failed and unknown messages that the file allows.
+        permitted,
+        /// Acked and read at the acked offset, unaltered.
+        verified,
+        /// Acked; their producer has `verify: false`.
+        excluded,
+        /// Acked; a fresh client read past their offsets and did not find them.
+        lost,
+        /// Acked; a reachable broker returned no record there for `run.unreadable_after`.
+        unreadable,
+        /// Acked; a reader passed their offsets without reading them, and a fresh client found them.
+        skipped,
+        /// Acked; altered when read.
+        corrupt,
+        /// Acked at one offset and read only at others.
+        misplaced,
+        /// Acked and read, but their offset had a different record at another time.
+        rewritten,
+        /// Acked; retention removed them before they were read.
+        expired,
+        /// Acked; compaction removed them, and a later record has the same key.
+        superseded,
+        /// Acked; a reader or the audit did not get that far.
+        unread,
+        /// Acked; no reader had to read them.
+        unassigned,
+    }
+    parts: {
+        /// Part of `expired`: it is unknown whether retention or compaction removed them.
+        unclear,
+        /// Part of `unread`: only their leader acked them, and the partition may have another leader now.
+        dropped,
+    }
+}
+
+impl Account {
     /// The classes in which the broker broke a promise.
     pub const BROKEN: [Named; 6] = named![lost, unreadable, skipped, corrupt, misplaced, rewritten];
 
@@ -90,38 +113,6 @@ impl Account {
     /// Whether each planned message is verified, excluded or permitted.
     pub const fn closes(&self) -> bool {
         self.planned == self.verified + self.excluded + self.permitted
-    }
-
-    pub const fn add(&mut self, other: &Self) {
-        self.planned += other.planned;
-        self.unsent += other.unsent;
-        self.permitted += other.permitted;
-        self.add_sent(other);
-    }
-
-    /// Adds a partition's counts: all except planned, unsent and permitted.
-    pub const fn add_sent(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.acked += other.acked;
-        self.failed += other.failed;
-        self.unknown += other.unknown;
-        self.found += other.found;
-        self.absent += other.absent;
-        self.unchecked += other.unchecked;
-        self.verified += other.verified;
-        self.excluded += other.excluded;
-        self.lost += other.lost;
-        self.unreadable += other.unreadable;
-        self.skipped += other.skipped;
-        self.corrupt += other.corrupt;
-        self.misplaced += other.misplaced;
-        self.rewritten += other.rewritten;
-        self.expired += other.expired;
-        self.superseded += other.superseded;
-        self.unread += other.unread;
-        self.unassigned += other.unassigned;
-        self.unclear += other.unclear;
-        self.dropped += other.dropped;
     }
 
     /// Compares the sums of the parts with the independent counts of the whole.
@@ -187,14 +178,16 @@ pub struct PartitionAccount {
     pub account: Account,
 }
 
-/// Counts of end markers: records that kaf6 writes after all messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// End markers by class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "MarkersSummary")]
 pub struct Markers {
-    /// End markers that the brokers acked.
+    /// Acked by a broker.
     pub acked: u64,
-    /// Acked end markers that are missing from the log.
+    /// Acked, but missing from the log.
     pub lost: u64,
-    /// Acked end markers that a reader missed, and that could not be read again.
+    /// Acked, but missed by a reader and not re-read.
+    #[serde(default)]
     pub unread: u64,
 }
 
@@ -224,7 +217,7 @@ impl Accounts {
                     format!("scenario {}, topic {topic}, partition {partition}: {why}", scenario.scenario)
                 };
                 partition.account.check_sent().map_err(place)?;
-                sent.add_sent(&partition.account);
+                sent.add(&partition.account);
             }
             let place = |why| format!("scenario {}: {why}", scenario.scenario);
             scenario.account.check().map_err(place)?;

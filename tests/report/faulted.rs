@@ -269,7 +269,7 @@ fn accounts() -> Accounts {
         .map(|(partition, account)| PartitionAccount { topic: 0, partition, account })
         .collect();
     let mut account = Account { planned: 4800, ..Account::default() };
-    rows.iter().for_each(|row| account.add_sent(row));
+    rows.iter().for_each(|row| account.add(row));
     let scenarios = vec![ScenarioAccount { scenario: 0, account, partitions }];
     Accounts { total: account, scenarios, markers: Markers { acked: 2, lost: 0, unread: 0 } }
 }

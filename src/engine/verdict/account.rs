@@ -26,7 +26,7 @@ pub(crate) fn accounts(
         let mut partitions = Vec::new();
         for ((topic, partition), judged) in judged {
             let Some(own) = judged.accounts.get(&scenario).filter(|own| own.sent > 0) else { continue };
-            account.add_sent(own);
+            account.add(own);
             partitions.push(PartitionAccount { topic: *topic, partition: *partition, account: *own });
         }
         // The clients count this when they send, independently of the ledger. For round trips, this excludes warm-ups.

@@ -128,7 +128,7 @@ impl Judge<'_> {
             }
         }
         self.unknowns(view, &mut account);
-        self.accounts.entry(view.scenario).or_default().add_sent(&account);
+        self.accounts.entry(view.scenario).or_default().add(&account);
         self.stream_anomalies(view);
         self.overtaken(view);
     }

@@ -217,19 +217,9 @@ fn raw() -> impl Strategy<Value = Raw> {
         (any::<u8>(), any::<u8>()),
         any::<((u8, u8, u8), (u8, u8))>(),
     )
-        .prop_map(
-            |(
-                profile,
-                streams,
-                shapes,
-                damages,
-                second,
-                readers,
-                audit,
-                agains,
-                (excluded, end),
-                (acks, settings),
-            )| Raw {
+        .prop_map(|(profile, streams, shapes, damages, second, readers, audit, agains, last, topic)| {
+            let ((excluded, end), (acks, settings)) = (last, topic);
+            Raw {
                 profile,
                 streams,
                 shapes,
@@ -242,8 +232,8 @@ fn raw() -> impl Strategy<Value = Raw> {
                 end,
                 acks,
                 settings,
-            },
-        )
+            }
+        })
 }
 
 pub(super) fn history() -> impl Strategy<Value = History> {
