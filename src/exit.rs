@@ -3,7 +3,7 @@
 //! 0: passed. 1: a check failed. 2: invalid input. 3: inconclusive. 70: a bug in kaf6. 129, 130, 143: stopped
 //! by a signal.
 
-use crate::record::Status;
+use crate::record::RunStatus;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +64,10 @@ impl Exit {
     }
 
     /// The exit for a run's status.
-    pub const fn of(status: Status, fail_on: FailOn) -> Self {
+    pub const fn of(status: RunStatus, fail_on: FailOn) -> Self {
         match (status, fail_on) {
-            (Status::Fail, FailOn::Check | FailOn::Inconclusive) => Self::Fail,
-            (Status::Error, FailOn::Inconclusive) => Self::NotJudged,
+            (RunStatus::Fail, FailOn::Check | FailOn::Inconclusive) => Self::Fail,
+            (RunStatus::Error, FailOn::Inconclusive) => Self::NotJudged,
             _ => Self::Pass,
         }
     }
@@ -93,12 +93,12 @@ mod tests {
     #[test]
     fn fail_on_changes_codes_1_and_3_only() {
         let code = |status, fail_on| Exit::of(status, fail_on).code();
-        assert_eq!(code(Status::Fail, FailOn::Inconclusive), 1);
-        assert_eq!(code(Status::Error, FailOn::Inconclusive), 3);
-        assert_eq!(code(Status::Fail, FailOn::Check), 1);
-        assert_eq!(code(Status::Error, FailOn::Check), 0);
-        assert_eq!(code(Status::Fail, FailOn::Never), 0);
-        assert_eq!(code(Status::Pass, FailOn::Never), 0);
+        assert_eq!(code(RunStatus::Fail, FailOn::Inconclusive), 1);
+        assert_eq!(code(RunStatus::Error, FailOn::Inconclusive), 3);
+        assert_eq!(code(RunStatus::Fail, FailOn::Check), 1);
+        assert_eq!(code(RunStatus::Error, FailOn::Check), 0);
+        assert_eq!(code(RunStatus::Fail, FailOn::Never), 0);
+        assert_eq!(code(RunStatus::Pass, FailOn::Never), 0);
     }
 
     #[test]

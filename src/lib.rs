@@ -11,6 +11,8 @@
 //! `tests/repo/architecture.rs` checks. `docs/architecture.md` describes them in detail.
 
 // 0: basic types
+#[macro_use]
+mod kind;
 pub mod anomaly;
 pub mod ids;
 pub mod units;

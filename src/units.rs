@@ -345,82 +345,64 @@ impl<'de> Deserialize<'de> for ByteSize {
     }
 }
 
-impl JsonSchema for Duration {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Duration".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "description": "A duration with its unit: us, ms, s, m, h or d.",
-            "pattern": r"^\s*(0\s*|([0-9]+(\.[0-9]+)?\s*(us|µs|ms|s|m|min|h|d)\s*)+)$",
-            "examples": ["200ms", "30s", "5m"]
-        })
-    }
+/// Implements [`JsonSchema`] with a schema for each unit.
+macro_rules! schemas {
+    ($($unit:ident: $schema:tt,)*) => {$(
+        impl JsonSchema for $unit {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($unit).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )*};
 }
 
-impl JsonSchema for Rate {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Rate".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "description": "Messages per unit of time: a number, optionally with k or M, then /s, /m or /h.",
-            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*[kM]?\s*/\s*(s|m|min|h)\s*$",
-            "examples": ["50/s", "10k/s"]
-        })
-    }
-}
-
-impl JsonSchema for ByteSize {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ByteSize".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A number of bytes, or a number with a unit: B, kB, MB, GB, KiB, MiB, \
-            GiB.",
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"}
-            ],
-            "examples": ["1KiB", "32MiB", 512]
-        })
-    }
-}
-
-impl JsonSchema for Bandwidth {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Bandwidth".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "description": "Bytes per second: a size with its unit, then /s.",
-            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*/\s*s\s*$",
-            "examples": ["1MiB/s", "512KiB/s"]
-        })
-    }
-}
-
-impl JsonSchema for Share {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Share".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "description": "A percentage from 0% to 100%.",
-            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$",
-            "examples": ["20%", "50%"]
-        })
-    }
+schemas! {
+    Duration: {
+        "type": "string",
+        "description": "A duration with its unit: us, ms, s, m, h or d.",
+        "pattern": r"^\s*(0\s*|([0-9]+(\.[0-9]+)?\s*(us|µs|ms|s|m|min|h|d)\s*)+)$",
+        "examples": ["200ms", "30s", "5m"]
+    },
+    Rate: {
+        "type": "string",
+        "description": "Messages per unit of time: a number, optionally with k or M, then /s, /m or /h.",
+        "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*[kM]?\s*/\s*(s|m|min|h)\s*$",
+        "examples": ["50/s", "10k/s"]
+    },
+    ByteSize: {
+        "description": "A number of bytes, or a number with a unit: B, kB, MB, GB, KiB, MiB, \
+        GiB.",
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"}
+        ],
+        "examples": ["1KiB", "32MiB", 512]
+    },
+    Bandwidth: {
+        "type": "string",
+        "description": "Bytes per second: a size with its unit, then /s.",
+        "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*/\s*s\s*$",
+        "examples": ["1MiB/s", "512KiB/s"]
+    },
+    Share: {
+        "type": "string",
+        "description": "A percentage from 0% to 100%.",
+        "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$",
+        "examples": ["20%", "50%"]
+    },
 }
 
 /// A number of times: `once`, or `12 times`.
 pub fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// A count with its noun: `1 message`, `2 messages`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 /// Formats `1234567` as `1,234,567`.

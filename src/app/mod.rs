@@ -18,7 +18,7 @@ use crate::kafka::{self, Waits};
 use crate::ledger::Saved;
 use crate::observe::EarlyEnd;
 use crate::plan::{self, Plan};
-use crate::record::{RunRecord, Status};
+use crate::record::{RunRecord, RunStatus};
 use crate::report::summary::Summary;
 use crate::report::{self, WrittenFile};
 use crate::scenario::{self, Diagnostics};
@@ -112,7 +112,7 @@ pub trait RunObserver {
 pub struct ReportedRun {
     /// The content of `summary.json`.
     pub summary: Summary,
-    pub status: Status,
+    pub status: RunStatus,
     pub signal: Option<&'static str>,
     /// Whether all reports were written.
     pub reported: bool,

@@ -3,20 +3,38 @@
 //!
 //! A passing answer requires a [`Domain`], which says what the check covers and that all of it was observed.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::units::thousands;
 
-/// The answer to a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CheckAnswer {
-    /// The condition is met for everything that the check covers.
-    Pass,
-    Inconclusive,
-    Fail,
+kinds! {
+    /// The outcome of one check.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    CheckOutcome {
+        /// The check's condition is met.
+        Pass = "pass",
+        /// The check's condition is not met.
+        Fail = "fail",
+        /// kaf6 cannot tell, because something was not observed.
+        Inconclusive = "inconclusive",
+    }
+}
+
+impl CheckOutcome {
+    /// The order in which reports show outcomes.
+    pub const WORST_FIRST: [Self; 3] = [Self::Fail, Self::Inconclusive, Self::Pass];
+
+    /// Index in [`Self::WORST_FIRST`].
+    pub fn rank(self) -> usize {
+        Self::WORST_FIRST.into_iter().take_while(|outcome| *outcome != self).count()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    outcome: CheckAnswer,
+    outcome: CheckOutcome,
     expected: String,
     actual: String,
     message: String,
@@ -103,9 +121,9 @@ impl Answer {
         match domain.open() {
             Some(unknown) => Self::inconclusive(expected, actual, &unknown),
             None if domain.empty => {
-                Self::new(CheckAnswer::Pass, expected, actual).because(domain.covers.clone())
+                Self::new(CheckOutcome::Pass, expected, actual).because(domain.covers.clone())
             }
-            None => Self::new(CheckAnswer::Pass, expected, actual),
+            None => Self::new(CheckOutcome::Pass, expected, actual),
         }
         .covering(domain)
     }
@@ -116,7 +134,7 @@ impl Answer {
         actual: impl Into<String>,
         evidence: impl Into<String>,
     ) -> Self {
-        Self::new(CheckAnswer::Fail, expected, actual).because(evidence)
+        Self::new(CheckOutcome::Fail, expected, actual).because(evidence)
     }
 
     /// The result is unknown for this reason.
@@ -125,7 +143,7 @@ impl Answer {
         actual: impl Into<String>,
         unknown: &UnknownBecause,
     ) -> Self {
-        Self::new(CheckAnswer::Inconclusive, expected, actual).because(unknown.sentence())
+        Self::new(CheckOutcome::Inconclusive, expected, actual).because(unknown.sentence())
     }
 
     /// Passes if `ok` and all of the domain was observed. Fails if not `ok`.
@@ -145,8 +163,8 @@ impl Answer {
     /// Makes a passing answer inconclusive, because it depends on something unknown. Other answers do not
     /// change.
     pub(super) fn unless(mut self, unknown: &UnknownBecause) -> Self {
-        if self.outcome == CheckAnswer::Pass {
-            self.outcome = CheckAnswer::Inconclusive;
+        if self.outcome == CheckOutcome::Pass {
+            self.outcome = CheckOutcome::Inconclusive;
             self.message = joined([self.message.as_str(), unknown.sentence().as_str()]);
         }
         self
@@ -164,7 +182,7 @@ impl Answer {
         self
     }
 
-    fn new(outcome: CheckAnswer, expected: impl Into<String>, actual: impl Into<String>) -> Self {
+    fn new(outcome: CheckOutcome, expected: impl Into<String>, actual: impl Into<String>) -> Self {
         Self {
             outcome,
             expected: expected.into(),
@@ -174,7 +192,7 @@ impl Answer {
         }
     }
 
-    pub const fn outcome(&self) -> CheckAnswer {
+    pub const fn outcome(&self) -> CheckOutcome {
         self.outcome
     }
 
@@ -212,37 +230,37 @@ mod tests {
     fn what_was_not_observed_whole_does_not_pass() {
         let of = |domain| Answer::pass("0 lost", "0 lost", domain);
         let good = of(Domain::judged_all(3, "3 messages"));
-        assert_eq!((good.outcome(), good.message(), good.covers()), (CheckAnswer::Pass, "", "3 messages"));
+        assert_eq!((good.outcome(), good.message(), good.covers()), (CheckOutcome::Pass, "", "3 messages"));
         let part = of(Domain::part(2, 3, "3 messages"));
-        assert_eq!(part.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(part.outcome(), CheckOutcome::Inconclusive);
         assert_eq!(part.message(), "2 of 3 observed; increase the scenario's `timeout`");
         let why = UnknownBecause::new("the reader timed out", "increase its `timeout`");
         let why = of(Domain::judged_all(3, "3 messages").without(Some(why)));
-        assert_eq!(why.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(why.outcome(), CheckOutcome::Inconclusive);
         assert_eq!(why.message(), "the reader timed out; increase its `timeout`");
     }
 
     #[test]
     fn nothing_passes_only_where_that_is_known() {
         let none = Answer::pass("", "", Domain::judged_all(0, "0 messages"));
-        assert_eq!(none.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(none.outcome(), CheckOutcome::Inconclusive);
         let empty = Answer::pass("", "", Domain::empty("nothing was written to these partitions"));
         assert_eq!(
             (empty.outcome(), empty.message()),
-            (CheckAnswer::Pass, "nothing was written to these partitions")
+            (CheckOutcome::Pass, "nothing was written to these partitions")
         );
         let late = Domain::empty("nothing was written to these partitions")
             .without(Some(UnknownBecause::new("a", "b")));
-        assert_eq!(Answer::pass("", "", late).outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(Answer::pass("", "", late).outcome(), CheckOutcome::Inconclusive);
     }
 
     #[test]
     fn a_doubt_takes_a_pass_back_and_no_failure() {
         let doubt = UnknownBecause::new("fault `f` never started", "start it earlier");
         let pass = Answer::pass("", "", Domain::judged_all(1, "")).because("of 1 acked").unless(&doubt);
-        assert_eq!(pass.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(pass.outcome(), CheckOutcome::Inconclusive);
         assert_eq!(pass.message(), "of 1 acked; fault `f` never started; start it earlier");
-        assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), CheckAnswer::Fail);
+        assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), CheckOutcome::Fail);
     }
 
     proptest! {
@@ -255,11 +273,11 @@ mod tests {
             let domain = domain.without(missing.then(|| UnknownBecause::new("why", "what to do")));
             let outcome = Answer::pass_if(ok, "", "", domain).outcome();
             if !ok {
-                prop_assert_eq!(outcome, CheckAnswer::Fail);
+                prop_assert_eq!(outcome, CheckOutcome::Fail);
             } else if observed < total || missing || (total == 0 && !empty) {
-                prop_assert_eq!(outcome, CheckAnswer::Inconclusive);
+                prop_assert_eq!(outcome, CheckOutcome::Inconclusive);
             } else {
-                prop_assert_eq!(outcome, CheckAnswer::Pass);
+                prop_assert_eq!(outcome, CheckOutcome::Pass);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, CheckAnswer, UnknownBecause};
+use super::answer::{Answer, CheckOutcome, UnknownBecause};
 use super::proof::{fault_seen, unproven};
 use super::text::span;
 use crate::observe::{EarlyEnd, FaultSeen, Observations, ScenarioEnd, ScenarioSeen};
@@ -218,7 +218,7 @@ impl<'a> CheckedScenario<'a> {
 /// Makes a failure inconclusive if the scenario was ended early and more time could have changed the result.
 pub(super) fn downgrade_if_cut_short(case: &CheckedScenario<'_>, answer: Answer) -> Answer {
     match case.ended_early() {
-        Some(unknown) if case.scenario.ended.cut_short() && answer.outcome() == CheckAnswer::Fail => {
+        Some(unknown) if case.scenario.ended.cut_short() && answer.outcome() == CheckOutcome::Fail => {
             Answer::inconclusive(answer.expected(), answer.actual(), &unknown).because(answer.message())
         }
         _ => answer,

@@ -1,17 +1,9 @@
-//! The traits that each check implements.
+//! The trait that each check implements.
 
 use super::answer::Answer;
 use super::case::CheckedScenario;
 use super::targets;
-use crate::anomaly::Anomaly;
-use crate::plan::{CheckKind, Plan};
-
-/// Properties of a kind of check that do not depend on its settings.
-pub(super) trait CheckDescription {
-    const KIND: CheckKind;
-    /// The anomalies that the check is about. Reports show their evidence next to it.
-    const ANOMALIES: &'static [Anomaly] = &[];
-}
+use crate::plan::Plan;
 
 /// One check with its settings.
 pub(super) trait Check {
@@ -29,10 +21,5 @@ pub(super) trait Check {
     /// Whether it also runs against scenarios that could not run, because it tests reachability.
     fn answers_for_the_unreachable(&self) -> bool {
         false
-    }
-
-    /// The fault that it names.
-    fn fault(&self) -> Option<&str> {
-        None
     }
 }

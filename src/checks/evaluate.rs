@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, CheckAnswer, UnknownBecause};
+use super::answer::{Answer, CheckOutcome, UnknownBecause};
 use super::case::CheckedScenario;
 use super::proof::{downgrade_if_unproven, unproven};
 use super::rates::{continuity, threshold};
@@ -41,7 +41,8 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
                 },
                 |scenario| {
                     let answer = evaluate_one(&check.ask, &CheckedScenario { plan, seen, index, scenario });
-                    downgrade_if_unproven(answer, plan, check_of(&check.ask).fault(), index, &unproven)
+                    let fault = check.ask.fault().map(|(_, fault)| fault);
+                    downgrade_if_unproven(answer, plan, fault, index, &unproven)
                 },
             );
             let scenario = Some(plan.scenarios[index].name.clone());
@@ -72,12 +73,13 @@ pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(D
 }
 
 /// The worst answer of each check by name, in the order of the checks.
-pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckAnswer)> {
-    let mut out: Vec<(&str, CheckAnswer)> = Vec::new();
+pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckOutcome)> {
+    let mut out: Vec<(&str, CheckOutcome)> = Vec::new();
     for result in results {
         let answer = result.answer.outcome();
         match out.iter_mut().find(|(name, _)| *name == result.check.name) {
-            Some((_, outcome)) => *outcome = (*outcome).max(answer),
+            Some((_, outcome)) if outcome.rank() <= answer.rank() => {}
+            Some((_, outcome)) => *outcome = answer,
             None => out.push((&result.check.name, answer)),
         }
     }

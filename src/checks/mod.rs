@@ -15,12 +15,12 @@ mod targets;
 mod tests;
 mod text;
 
-pub use answer::{Answer, CheckAnswer};
+pub use answer::{Answer, CheckOutcome};
 pub use evaluate::{CheckResult, evaluate, stall_at_end, to_abort, worst};
 pub use messages::permitted::{allowance, permitted};
 pub use proof::{Unproven, reason_of, unproven};
 
-use check::{Check, CheckDescription};
+use check::Check;
 
 use crate::anomaly::Anomaly;
 use crate::plan::{CheckKind, CheckPlan, CheckSettings, Plan};
@@ -63,9 +63,10 @@ mod rates {
     pub(crate) mod work;
 }
 
-/// Each name is a variant of [`CheckSettings`] and the type that implements it, with the same fields.
+/// Each name is a variant of [`CheckSettings`] and the type that implements it, with the same fields. The
+/// anomalies are those that the check is about. Reports show their evidence next to it.
 macro_rules! checks {
-    ($($room:ident::$file:ident::$name:ident $({ $($field:ident),* })?,)*) => {
+    ($($room:ident::$file:ident::$name:ident $({ $($field:ident),* })? $(=> $anomalies:expr)?,)*) => {
         fn check_of(ask: &CheckSettings) -> Box<dyn Check + '_> {
             match ask {
                 $(CheckSettings::$name $({ $($field,)* .. })? => {
@@ -74,9 +75,13 @@ macro_rules! checks {
             }
         }
 
-        /// The anomalies of each kind of check.
-        const ABOUT: &[(CheckKind, &[Anomaly])] =
-            &[$(($room::$file::$name::KIND, $room::$file::$name::ANOMALIES),)*];
+        /// The anomalies that a kind of check is about. For a `threshold`, its expression may name one more.
+        pub const fn anomalies_of(kind: CheckKind) -> &'static [Anomaly] {
+            match kind {
+                $($(CheckKind::$name => $anomalies,)?)*
+                _ => &[],
+            }
+        }
     };
 }
 
@@ -88,26 +93,21 @@ checks! {
     answers::series_present::SeriesPresent,
     messages::count_equals::CountEquals { expected, metric },
     messages::count_at_least::CountAtLeast { expected, metric },
-    messages::uuid_match::UuidMatch,
+    messages::uuid_match::UuidMatch => &[Anomaly::Corrupt, Anomaly::Lost],
     messages::roundtrip_ok::RoundtripOk,
     messages::all_acked::AllAcked { allow },
-    messages::no_loss::NoLoss,
-    messages::no_duplicates::NoDuplicates { strict },
-    messages::no_corruption::NoCorruption,
-    messages::in_order::InOrder { strict },
-    messages::offsets_monotonic::OffsetsMonotonic,
-    messages::no_stale_end::NoStaleEnd,
+    messages::no_loss::NoLoss => &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread],
+    messages::no_duplicates::NoDuplicates { strict } => &[Anomaly::Duplicate],
+    messages::no_corruption::NoCorruption => messages::no_corruption::ANOMALIES,
+    messages::in_order::InOrder { strict } => &[Anomaly::Reordered, Anomaly::Overtaken],
+    messages::offsets_monotonic::OffsetsMonotonic => &[Anomaly::Nonmonotonic],
+    messages::no_stale_end::NoStaleEnd => &[Anomaly::StaleEnd],
     rates::threshold::Threshold { expr, span },
     rates::throughput_drops::ThroughputDrops { during, at_least },
     rates::recovers::Recovers { after, within, tolerance },
     answers::metadata_stable::MetadataStable { allow, max_silence },
     answers::log_offsets_monotonic::LogOffsetsMonotonic,
-    rates::continuity::Continuity { max_gap },
-}
-
-/// The anomalies that a kind of check is about. For a `threshold`, its expression may name one more.
-pub fn anomalies_of(kind: CheckKind) -> &'static [Anomaly] {
-    ABOUT.iter().find(|(own, _)| *own == kind).map_or(&[], |(_, anomalies)| anomalies)
+    rates::continuity::Continuity { max_gap } => &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread],
 }
 
 /// The scenarios that a check of a plan runs against, by index in the plan.

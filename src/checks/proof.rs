@@ -1,6 +1,6 @@
 //! Faults that are not proven to have taken effect, and the checks that depend on them.
 
-use super::answer::{Answer, CheckAnswer, UnknownBecause};
+use super::answer::{Answer, CheckOutcome, UnknownBecause};
 use crate::observe::{FaultSeen, Observations};
 use crate::plan::{FaultPlan, Plan};
 
@@ -65,7 +65,7 @@ pub(super) fn downgrade_if_unproven(
     index: usize,
     unproven: &[Unproven],
 ) -> Answer {
-    if answer.outcome() != CheckAnswer::Pass {
+    if answer.outcome() != CheckOutcome::Pass {
         return answer;
     }
     match unproven.iter().find(|fault| rests_on(plan, named, index, &fault.name)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::units::thousands;
+pub(super) use crate::units::counted;
 
 /// A duration to the millisecond, so that a value slightly above a limit does not look equal to it: `350 ms`,
 /// `2.35 s`.
@@ -24,11 +24,6 @@ pub(super) fn per_second(rate: f64) -> String {
 /// A share: `45 %`.
 pub(super) fn percent(share: f64) -> String {
     format!("{} %", digits((share * 1e3).round() / 10.0))
-}
-
-/// A count and its noun: `1 message`, `3 messages`.
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 /// A number with about three digits and without trailing zeros.

@@ -7,6 +7,9 @@ mod of_type;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Accounts, Judgement, Saved, Streams};
 use crate::metrics::{Snapshot, Throttling};
@@ -101,39 +104,27 @@ pub struct ScenarioSeen {
     pub of_type: TypeSeen,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScenarioEnd {
-    /// It completed its work.
-    Done,
-    /// It timed out.
-    Timeout,
-    /// It stopped, because no message arrived for its `idle_timeout`.
-    Idle,
-    /// A check with `abort`, the run's timeout or an exited container ended it.
-    Aborted,
-    Interrupted,
-    /// It never started, because its start condition was never met.
-    Skipped,
-    /// It could not run.
-    Failed,
-    /// Its client stopped with a fatal error after some of the work was done.
-    Fatal,
+kinds! {
+    ScenarioEnd {
+        /// It completed its work.
+        Done = "done",
+        /// It timed out.
+        Timeout = "timeout",
+        /// It stopped, because no message arrived for its `idle_timeout`.
+        Idle = "idle",
+        /// A check with `abort`, the run's timeout or an exited container ended it.
+        Aborted = "aborted",
+        Interrupted = "interrupted",
+        /// It never started, because its start condition was never met.
+        Skipped = "skipped",
+        /// It could not run.
+        Failed = "failed",
+        /// Its client stopped with a fatal error after some of the work was done.
+        Fatal = "fatal",
+    }
 }
 
 impl ScenarioEnd {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Timeout => "timeout",
-            Self::Idle => "idle",
-            Self::Aborted => "aborted",
-            Self::Interrupted => "interrupted",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::Fatal => "fatal",
-        }
-    }
-
     /// Whether it could not run, so that missing observations prove nothing.
     pub const fn could_not_work(self) -> bool {
         matches!(self, Self::Skipped | Self::Failed)
@@ -260,33 +251,39 @@ pub struct PartitionSeen {
     pub judgement: Option<Judgement>,
 }
 
-/// A note for the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A note about the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "NoteSummary")]
 pub struct Note {
-    pub level: Level,
+    /// Severity.
+    pub level: NoteLevel,
+    /// The note's text.
     pub text: String,
 }
 
 /// Severity of a note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteLevel {
+    /// Useful to know.
     Hint,
+    /// Needs attention.
     Warning,
-    /// It prevented part of the run.
+    /// A problem that prevented part of the run.
     Error,
 }
 
 impl Note {
     pub fn hint(text: impl Into<String>) -> Self {
-        Self { level: Level::Hint, text: text.into() }
+        Self { level: NoteLevel::Hint, text: text.into() }
     }
 
     pub fn warning(text: impl Into<String>) -> Self {
-        Self { level: Level::Warning, text: text.into() }
+        Self { level: NoteLevel::Warning, text: text.into() }
     }
 
     /// A note that something prevented part of the run.
     pub fn error(text: impl Into<String>) -> Self {
-        Self { level: Level::Error, text: text.into() }
+        Self { level: NoteLevel::Error, text: text.into() }
     }
 }

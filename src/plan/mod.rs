@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Offset;
 use crate::scenario::{Diagnostic, Position, Secrets, ServiceTemplate, Template};
 
@@ -182,10 +185,11 @@ pub struct CheckPlan {
     pub position: Position,
 }
 
-/// A default that a file uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A default that the run used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DefaultSummary")]
 pub struct DefaultTaken {
-    /// Path of the field, such as `scenarios.producer.topic`.
+    /// Path of the field in the file, such as `scenarios.write.acks`.
     pub field: String,
     /// The value as text.
     pub value: String,

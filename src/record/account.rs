@@ -2,6 +2,7 @@
 //!
 //! The verdict and all reports use these sentences.
 
+use crate::checks::CheckOutcome;
 use crate::ledger::{Account, Accounts, Markers};
 use crate::units::thousands;
 
@@ -10,25 +11,15 @@ pub const UNJUDGED: [&str; 4] = ["expired", "superseded", "unread", "unassigned"
 /// Classes of messages that were not acked.
 pub const UNACKED: [&str; 3] = ["unsent", "failed", "unknown"];
 
-/// What the account shows about a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Every planned message is verified, excluded or permitted.
-    Closed,
-    /// Some messages are not accounted for, but no promise is broken.
-    Open,
-    /// A broker broke a promise.
-    Broken,
-}
-
-/// What the account shows about a run, including end markers.
-pub fn standing(total: &Account, markers: Markers) -> Standing {
+/// What the account shows about a run, including end markers: a broker broke a promise (fail), every planned
+/// message is verified, excluded or permitted (pass), or neither (inconclusive).
+pub fn standing(total: &Account, markers: Markers) -> CheckOutcome {
     if total.broken() > 0 || markers.lost > 0 {
-        Standing::Broken
+        CheckOutcome::Fail
     } else if total.closes() && markers.unread == 0 {
-        Standing::Closed
+        CheckOutcome::Pass
     } else {
-        Standing::Open
+        CheckOutcome::Inconclusive
     }
 }
 
@@ -75,9 +66,9 @@ pub fn line(total: &Account, markers: Markers) -> String {
     }
     parts.extend(open_markers(markers));
     let end = match standing(total, markers) {
-        Standing::Closed => "",
-        Standing::Open => " (not all accounted for)",
-        Standing::Broken => " (promise broken)",
+        CheckOutcome::Pass => "",
+        CheckOutcome::Inconclusive => " (not all accounted for)",
+        CheckOutcome::Fail => " (promise broken)",
     };
     format!("{}{end}", list(&parts))
 }

@@ -8,7 +8,7 @@ mod status;
 mod tests;
 mod verdict;
 
-pub use status::Status;
+pub use status::RunStatus;
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct RunRecord {
     pub seen: Observations,
     /// Check results, in the order of the checks.
     pub results: Vec<CheckResult>,
-    pub status: Status,
+    pub status: RunStatus,
     /// The reason for the status, as a sentence.
     pub reason: String,
     /// Sums of the account that do not match. That is a bug in kaf6 and makes the verdict unreliable.

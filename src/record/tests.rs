@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::account::{Standing, line, sentence, standing};
-use super::{RunRecord, Status};
+use super::account::{line, sentence, standing};
+use super::{RunRecord, RunStatus};
 use crate::anomaly::Anomaly;
+use crate::checks::CheckOutcome;
 use crate::ids::RunTag;
 use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
@@ -89,19 +90,19 @@ fn judged(seen: Observations) -> RunRecord {
     RunRecord::new("r".to_owned(), RunTag::from_bits(1), String::new(), Arc::new(plan()), seen)
 }
 
-fn verdict(seen: Observations) -> (Status, String) {
+fn verdict(seen: Observations) -> (RunStatus, String) {
     let record = judged(seen);
     (record.status, record.reason)
 }
 
 #[test]
 fn a_run_passes_whose_checks_pass_and_whose_account_closes() {
-    assert_eq!(verdict(seen(account(|_| {}))), (Status::Pass, "1 check passed".to_owned()));
+    assert_eq!(verdict(seen(account(|_| {}))), (RunStatus::Pass, "1 check passed".to_owned()));
     let closed =
         account(|a| (a.verified, a.excluded, a.acked, a.failed, a.permitted) = (700, 298, 998, 2, 2));
-    assert_eq!(verdict(seen(closed)).0, Status::Pass);
+    assert_eq!(verdict(seen(closed)).0, RunStatus::Pass);
     // If no scenario sends messages, there is no account to close.
-    assert_eq!(verdict(Observations { accounts: None, ..seen(account(|_| {})) }).0, Status::Pass);
+    assert_eq!(verdict(Observations { accounts: None, ..seen(account(|_| {})) }).0, RunStatus::Pass);
 }
 
 #[test]
@@ -119,11 +120,11 @@ fn a_broken_promise_fails_the_run_though_no_check_failed() {
             }
         });
         assert_eq!(count(&broken), 3, "{name}");
-        assert_eq!(verdict(seen(broken)), (Status::Fail, format!("the run has 3 {name} messages")));
+        assert_eq!(verdict(seen(broken)), (RunStatus::Fail, format!("the run has 3 {name} messages")));
     }
     let mut markers = seen(account(|_| {}));
     markers.accounts = Some(accounts(account(|_| {}), Markers { acked: 2, lost: 1, unread: 0 }));
-    assert_eq!(verdict(markers), (Status::Fail, "the run has 1 lost end marker".to_owned()));
+    assert_eq!(verdict(markers), (RunStatus::Fail, "the run has 1 lost end marker".to_owned()));
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
     assert_eq!(
         verdict(seen(open)),
         (
-            Status::Error,
+            RunStatus::Error,
             "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed (increase the reader's `timeout`, or set `verify: false` in `write`; set `allow: {failed: 1%}` in `all_acked`)"
                 .to_owned()
         )
@@ -158,7 +159,7 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
             a.acked = a.sent - a.unknown;
         });
         let (status, reason) = verdict(seen(open));
-        assert_eq!(status, Status::Error, "{reason}");
+        assert_eq!(status, RunStatus::Error, "{reason}");
         assert!(reason.starts_with("1 of 1,000 planned messages is not accounted for: 1 "), "{reason}");
         assert!(reason.ends_with(end), "{reason}");
     }
@@ -198,24 +199,24 @@ fn a_scenario_that_ended_early_makes_the_run_inconclusive_unless_something_faile
     for index in [0, 1] {
         for early in [ScenarioEnd::Timeout, ScenarioEnd::Idle, ScenarioEnd::Fatal] {
             let (status, reason) = ended(index, early);
-            assert_eq!(status, Status::Error, "{index} {early:?}");
+            assert_eq!(status, RunStatus::Error, "{index} {early:?}");
             let advice = ["(increase ", "(set ", "(reduce "];
             assert!(advice.iter().any(|it| reason.contains(it)), "{reason}");
         }
     }
     assert_eq!(
         ended(1, ScenarioEnd::Timeout),
-        (Status::Error, "scenario `read` timed out (increase its `timeout`)".to_owned())
+        (RunStatus::Error, "scenario `read` timed out (increase its `timeout`)".to_owned())
     );
     // Records of other producers have no end, so a timeout is normal.
-    assert_eq!(ended(2, ScenarioEnd::Timeout).0, Status::Pass);
-    assert_eq!(ended(2, ScenarioEnd::Idle).0, Status::Pass);
-    assert_eq!(ended(2, ScenarioEnd::Fatal).0, Status::Error);
+    assert_eq!(ended(2, ScenarioEnd::Timeout).0, RunStatus::Pass);
+    assert_eq!(ended(2, ScenarioEnd::Idle).0, RunStatus::Pass);
+    assert_eq!(ended(2, ScenarioEnd::Fatal).0, RunStatus::Error);
     // The run does not wait for this scenario.
-    assert_eq!(ended(3, ScenarioEnd::Timeout).0, Status::Pass);
+    assert_eq!(ended(3, ScenarioEnd::Timeout).0, RunStatus::Pass);
     let mut broken = seen(account(|a| (a.verified, a.lost) = (999, 1)));
     broken.scenarios[0].ended = ScenarioEnd::Timeout;
-    assert_eq!(verdict(broken).0, Status::Fail);
+    assert_eq!(verdict(broken).0, RunStatus::Fail);
 }
 
 #[test]
@@ -223,23 +224,23 @@ fn a_cut_run_is_inconclusive() {
     let cut = |cut: EarlyEnd| verdict(Observations { cut: Some(cut), ..seen(account(|_| {})) });
     assert_eq!(
         cut(EarlyEnd::Timeout),
-        (Status::Error, "the run timed out (increase `run.timeout`)".to_owned())
+        (RunStatus::Error, "the run timed out (increase `run.timeout`)".to_owned())
     );
-    assert_eq!(cut(EarlyEnd::Signal("SIGTERM")).0, Status::Error);
+    assert_eq!(cut(EarlyEnd::Signal("SIGTERM")).0, RunStatus::Error);
     let crashed =
         Observations { crashed: vec!["`broker.0` exited by itself".to_owned()], ..seen(account(|_| {})) };
-    assert_eq!(verdict(crashed), (Status::Error, "`broker.0` exited by itself".to_owned()));
+    assert_eq!(verdict(crashed), (RunStatus::Error, "`broker.0` exited by itself".to_owned()));
 }
 
 #[test]
 fn sums_that_do_not_add_up_are_a_bug_and_never_green() {
     let record = judged(seen(account(|a| a.acked = 999)));
-    assert_eq!(record.status, Status::Error);
+    assert_eq!(record.status, RunStatus::Error);
     let bug = record.bug.unwrap();
     assert!(bug.contains("sent is 1000, acked + failed + unknown is 999"), "{bug}");
     assert!(record.reason.starts_with("kaf6 has a bug, please report it: "), "{}", record.reason);
     // The broken promises in such an account are not trusted.
-    assert_eq!(judged(seen(account(|a| a.lost = 1))).status, Status::Error);
+    assert_eq!(judged(seen(account(|a| a.lost = 1))).status, RunStatus::Error);
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn the_account_reads_well() {
         (
             "All 1,000 planned messages are accounted for: 1,000 verified".to_owned(),
             "1,000 planned, 1,000 verified".to_owned(),
-            Standing::Closed
+            CheckOutcome::Pass
         )
     );
     assert_eq!(
@@ -261,7 +262,7 @@ fn the_account_reads_well() {
         (
             "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed".to_owned(),
             "1,000 planned, 988 verified, 10 unread, 2 failed (not all accounted for)".to_owned(),
-            Standing::Open
+            CheckOutcome::Inconclusive
         )
     );
     let (text, short, broken) =
@@ -274,13 +275,13 @@ fn the_account_reads_well() {
         short.ends_with("2 permitted, 3 lost, 5 failed (2 of them permitted) (promise broken)"),
         "{short}"
     );
-    assert_eq!(broken, Standing::Broken);
+    assert_eq!(broken, CheckOutcome::Fail);
     let markers = Markers { acked: 3, lost: 1, unread: 0 };
     assert_eq!(
         sentence(&account(|_| {}), markers),
         "All 1,000 planned messages are accounted for: 1,000 verified; 1 of 3 end markers is lost"
     );
-    assert_eq!(standing(&account(|_| {}), markers), Standing::Broken);
+    assert_eq!(standing(&account(|_| {}), markers), CheckOutcome::Fail);
     assert_eq!(sentence(&Account::default(), Markers::default()), "No messages were planned");
 }
 
@@ -291,10 +292,10 @@ fn what_lies_in_the_log_twice_fails_a_run_although_no_check_is_about_it() {
     let judgement = Judgement { counts: [(Anomaly::Duplicate, counts)].into(), ..Judgement::default() };
     twice.partitions = vec![PartitionSeen { judgement: Some(judgement), ..PartitionSeen::default() }];
     let reason = "no check covers these anomalies in the log: 3 duplicate".to_owned();
-    assert_eq!(verdict(twice.clone()), (Status::Fail, reason));
+    assert_eq!(verdict(twice.clone()), (RunStatus::Fail, reason));
     let explained = Counts { explained: 3, ..Counts::default() };
     if let Some(judgement) = twice.partitions[0].judgement.as_mut() {
         judgement.counts.insert(Anomaly::Duplicate, explained);
     }
-    assert_eq!(verdict(twice).0, Status::Pass);
+    assert_eq!(verdict(twice).0, RunStatus::Pass);
 }

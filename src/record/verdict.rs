@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::account::{advice, broken, sentence};
-use super::status::Status;
+use super::status::RunStatus;
 use crate::anomaly::Anomaly;
-use crate::checks::{self, CheckAnswer, CheckResult};
+use crate::checks::{self, CheckOutcome, CheckResult};
 use crate::kafka::remedy;
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{EarlyEnd, Observations, ScenarioEnd, ScenarioSeen};
@@ -22,41 +22,41 @@ pub(super) fn verdict(
     results: &[CheckResult],
     seen: &Observations,
     bug: Option<&str>,
-) -> (Status, String) {
+) -> (RunStatus, String) {
     let failures = failures(results, seen, bug.is_none());
     if !failures.is_empty() {
         let why = failures
             .into_iter()
             .chain(bug.map(bug_reason))
             .chain(seen.crashed.iter().chain(&seen.advertised).cloned());
-        return (Status::Fail, why.collect::<Vec<_>>().join("; "));
+        return (RunStatus::Fail, why.collect::<Vec<_>>().join("; "));
     }
     let why: Vec<String> = bug.map(bug_reason).into_iter().chain(doubts(plan, results, seen)).collect();
     if why.is_empty() {
         let plural = if results.len() == 1 { "check" } else { "checks" };
-        return (Status::Pass, format!("{} {plural} passed", results.len()));
+        return (RunStatus::Pass, format!("{} {plural} passed", results.len()));
     }
-    (Status::Error, why.join("; "))
+    (RunStatus::Error, why.join("; "))
 }
 
 fn bug_reason(bug: &str) -> String {
     format!("kaf6 has a bug, please report it: {bug}")
 }
 
-fn with(results: &[CheckResult], outcome: CheckAnswer) -> impl Iterator<Item = &CheckResult> {
+fn with(results: &[CheckResult], outcome: CheckOutcome) -> impl Iterator<Item = &CheckResult> {
     results.iter().filter(move |result| result.answer.outcome() == outcome)
 }
 
 /// The broken promises. If the account's sums do not match, it is not `trusted`.
 fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<String> {
-    let failed: Vec<String> = with(results, CheckAnswer::Fail).map(describe).collect();
+    let failed: Vec<String> = with(results, CheckOutcome::Fail).map(describe).collect();
     let mut why = Vec::new();
     if !failed.is_empty() {
         // Reports list a check once per scenario, so this counts it the same way.
         why.push(format!("{} of {} checks failed: {}", failed.len(), results.len(), list(&failed)));
     }
     let kinds: Vec<CheckKind> =
-        with(results, CheckAnswer::Fail).map(|result| result.check.ask.kind()).collect();
+        with(results, CheckOutcome::Fail).map(|result| result.check.ask.kind()).collect();
     let accounts = seen.accounts.as_ref().filter(|_| trusted);
     // What a failed check already reported is not repeated.
     let mut said = reported_by(&kinds);
@@ -112,7 +112,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     // If a scenario could not run, its messages are missing for that reason.
     let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, seen, them));
     let is_said = |result: &CheckResult| repeats(result, &early, account.is_some());
-    let open: Vec<String> = with(results, CheckAnswer::Inconclusive)
+    let open: Vec<String> = with(results, CheckOutcome::Inconclusive)
         .map(|result| if is_said(result) { result.check.name.clone() } else { describe(result) })
         .collect();
     if account.is_some() {

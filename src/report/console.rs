@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::anomaly::Anomaly;
-use crate::record::account::Standing;
 
 use super::findings;
 use super::format::{count, latency, millis, number, status_words};
@@ -94,11 +93,7 @@ impl Out {
     }
 
     fn verdict(&mut self, run: &Summary) {
-        let (mark, tone) = match run.status {
-            RunStatus::Pass => self.mark(CheckOutcome::Pass),
-            RunStatus::Fail => self.mark(CheckOutcome::Fail),
-            RunStatus::Error => self.mark(CheckOutcome::Inconclusive),
-        };
+        let (mark, tone) = self.mark(run.status.outcome());
         let words = format!("{mark} {}", status_words(run.status).to_uppercase());
         let name = paint(self.style, Tone::Strong, &safe(&run.name));
         let _ = writeln!(self.text, "{}  {name}", paint(self.style, tone, &words));
@@ -174,9 +169,9 @@ impl Out {
     fn account(&mut self, run: &Summary) {
         let (Some(accounts), Some(line)) = (&run.accounts, account_line(run)) else { return };
         let tone = match standing(accounts) {
-            Standing::Closed => Tone::Strong,
-            Standing::Open => Tone::Doubt,
-            Standing::Broken => Tone::Bad,
+            CheckOutcome::Pass => Tone::Strong,
+            CheckOutcome::Inconclusive => Tone::Doubt,
+            CheckOutcome::Fail => Tone::Bad,
         };
         self.text.push('\n');
         self.wrapped(2, tone, &line);

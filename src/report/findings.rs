@@ -32,7 +32,7 @@ pub fn of_account(account: &Account) -> impl Iterator<Item = &'static str> {
 /// The findings of a run. A lost or unread end marker counts as a message.
 pub fn of_run(accounts: &AccountsSummary) -> Vec<&'static str> {
     let mut total = accounts.total.to_account();
-    let markers = accounts.markers.to_markers();
+    let markers = accounts.markers;
     total.lost = total.lost.saturating_add(markers.lost);
     total.unread = total.unread.saturating_add(markers.unread);
     of_account(&total).collect()

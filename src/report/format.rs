@@ -2,18 +2,9 @@
 //!
 //! The page, the terminal and JUnit texts use the same formats.
 
-use super::summary::{CheckOutcome, Num, RunStatus};
-use crate::units::thousands;
+use super::summary::{Num, RunStatus};
 
-/// Formats `1234567` as `1,234,567`.
-pub fn count(value: u64) -> String {
-    thousands(value)
-}
-
-/// A count with its noun: `1 message`, `2 messages`.
-pub fn plural(value: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(value), if value == 1 { one } else { many })
-}
+pub use crate::units::{counted as plural, thousands as count};
 
 /// A number with about three significant digits and thousands separators: `0.042`, `3.1`, `12`, `1,240`.
 pub fn number(value: f64) -> String {
@@ -101,24 +92,6 @@ pub const fn status_words(status: RunStatus) -> &'static str {
         RunStatus::Pass => "Passed",
         RunStatus::Fail => "Failed",
         RunStatus::Error => "Inconclusive",
-    }
-}
-
-/// The status as files have it.
-pub const fn status_name(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Pass => "pass",
-        RunStatus::Fail => "fail",
-        RunStatus::Error => "error",
-    }
-}
-
-/// The outcome as files have it.
-pub const fn outcome_name(outcome: CheckOutcome) -> &'static str {
-    match outcome {
-        CheckOutcome::Pass => "pass",
-        CheckOutcome::Fail => "fail",
-        CheckOutcome::Inconclusive => "inconclusive",
     }
 }
 

@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::findings;
-use super::format::{count, millis, number, outcome_name, status_name};
+use super::format::{count, float, latency, millis, number};
 use super::html::Section;
 use super::index::worst;
 use super::summary::{
-    CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
+    CheckOutcome, CheckRow, NoteLevel, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
 use super::words::{
     READBACK, account_line, all_of, beside_count, class_meaning, ending, expected_actual, is_embedded,
@@ -54,7 +54,7 @@ pub fn markdown(runs: &[Summary], report_dir: &Path) -> String {
 
 fn section(run: &Summary, report_dir: &Path) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "## {} {}: {}\n", mark_of(run.status), text(&run.name), status_name(run.status));
+    let _ = writeln!(out, "## {} {}: {}\n", mark(run.status.outcome()), text(&run.name), run.status.name());
     // The reason ends with what to change.
     let _ = writeln!(out, "{}\n", text_of(&run.reason, 3000));
     for section in Section::ORDER {
@@ -74,7 +74,7 @@ fn section(run: &Summary, report_dir: &Path) -> String {
         "Run {} of {} took {}. The report is {} (next to {SUMMARY_JSON} and {JUNIT_XML}).\n",
         code(&run.run_id),
         code(&run.source.path),
-        millis(to_f64(run.duration_ms)),
+        millis(float(run.duration_ms)),
         code(&folder.join(REPORT_HTML).display().to_string()),
     );
     out
@@ -101,7 +101,7 @@ fn checks(run: &Summary, out: &mut String) {
         };
         let message =
             if row.message.is_empty() { String::new() } else { format!("<br>{}", text(&row.message)) };
-        let result = format!("{} {}", mark(row.result), outcome_name(row.result));
+        let result = format!("{} {}", mark(row.result), row.result.name());
         let links: Vec<String> = findings::of_check(run, row).into_iter().map(finding).collect();
         let links = if links.is_empty() { String::new() } else { format!("<br>see {}", links.join(", ")) };
         vec![
@@ -116,15 +116,14 @@ fn checks(run: &Summary, out: &mut String) {
 
 fn scenarios(run: &Summary, out: &mut String) {
     let cells = run.scenarios.iter().map(|(name, it)| {
-        let ms = |value: &Option<Num>| value.as_ref().map_or_else(|| "–".to_owned(), |ms| millis(ms.get()));
         vec![
             text(name),
             text(if it.implicit { READBACK } else { &it.kind }),
             done(it),
             it.rate_per_s.as_ref().map_or_else(|| "–".to_owned(), |rate| format!("{}/s", number(rate.get()))),
-            ms(&it.p50_ms),
-            ms(&it.p95_ms),
-            ms(&it.p99_ms),
+            latency(it.p50_ms.as_ref()),
+            latency(it.p95_ms.as_ref()),
+            latency(it.p99_ms.as_ref()),
             count(it.errors),
             text(&ending(it)),
         ]
@@ -162,7 +161,7 @@ fn finding(name: &str) -> String {
 
 fn faults(run: &Summary, out: &mut String) {
     let cells = run.faults.iter().map(|it| {
-        let ms = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |ms| millis(to_f64(ms)));
+        let ms = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |ms| millis(float(ms)));
         let took_effect = if it.effective { "✅" } else { "⚠️ no proven effect:" };
         vec![
             text(&it.name),
@@ -216,14 +215,6 @@ const fn mark(outcome: CheckOutcome) -> &'static str {
     }
 }
 
-const fn mark_of(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Pass => "✅",
-        RunStatus::Fail => "❌",
-        RunStatus::Error => "⚠️",
-    }
-}
-
 /// Escapes text for a Markdown table, so that it contains no markup, links or mentions and does not end the
 /// cell.
 fn text(raw: &str) -> String {
@@ -259,11 +250,6 @@ fn code(raw: &str) -> String {
     let clean: String =
         raw.chars().map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
     format!("`{clean}`")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
-const fn to_f64(ms: u64) -> f64 {
-    ms as f64
 }
 
 /// Workflow commands for these runs: an error on the line of each failed check and of each scenario with
@@ -367,17 +353,13 @@ pub fn wrong_files(files: &[Diagnostics], workspace: Option<&Path>) -> String {
     let problems = files.iter().flat_map(Diagnostics::problems).take(ANNOTATIONS);
     let line = |problem: &Diagnostic| {
         let at = problem.position();
-        let file = path(&at.file.display().to_string(), workspace);
+        let file = at.file.display().to_string();
+        let at = PositionSummary { file, line: at.line, column: at.column };
         let message = match &problem.hint {
             Some(hint) => format!("{} ({hint})", problem.message),
             None => problem.message.clone(),
         };
-        let (line, column) = (at.line.to_string(), at.column.to_string());
-        command(
-            "error",
-            &[("file", &file), ("line", &line), ("col", &column), ("title", "invalid scenario file")],
-            &message,
-        )
+        place("error", &at, workspace, "invalid scenario file", &message)
     };
     problems.map(line).collect()
 }
@@ -417,7 +399,7 @@ pub fn outputs(runs: &[Summary], report_dir: &Path) -> Vec<(&'static str, String
     let json = json.ok().filter(|json| json.len() <= OUTPUT_MOST).unwrap_or_default();
     let ids: Vec<&str> = runs.iter().map(|run| run.run_id.as_str()).collect();
     vec![
-        ("status", status_name(status).to_owned()),
+        ("status", status.name().to_owned()),
         ("run-id", ids.join(",")),
         ("report-dir", folder.display().to_string()),
         ("summary", file(if several { INDEX_JSON } else { SUMMARY_JSON })),

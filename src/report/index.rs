@@ -74,14 +74,7 @@ pub fn index_json(runs: &[Summary]) -> Result<Vec<u8>, serde_json::Error> {
 /// The overall status of several runs: fail if any run failed, else error if any is inconclusive. Without
 /// runs, error, because nothing was checked.
 pub fn worst(statuses: impl IntoIterator<Item = RunStatus>) -> RunStatus {
-    statuses
-        .into_iter()
-        .max_by_key(|status| match status {
-            RunStatus::Pass => 0,
-            RunStatus::Error => 1,
-            RunStatus::Fail => 2,
-        })
-        .unwrap_or(RunStatus::Error)
+    statuses.into_iter().min_by_key(|status| status.outcome().rank()).unwrap_or(RunStatus::Error)
 }
 
 #[cfg(test)]

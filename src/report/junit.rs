@@ -11,8 +11,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::findings;
-use super::format::{count, outcome_name, status_name};
-use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
+use super::format::count;
+use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, Summary};
 use super::words::{
     READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
     ended_words, ending, expected_actual, fault_line, how_many, meaning, observer_words, offsets, range,
@@ -20,7 +20,7 @@ use super::words::{
 };
 use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
-use crate::record::account::{self, Standing};
+use crate::record::account;
 use crate::units::grouped;
 
 /// Maximum number of evidence lines per broken promise in the account's case. The cases of checks have
@@ -88,7 +88,7 @@ fn suite(run: &Summary) -> TestSuite {
         ("profile", run.profile.as_deref().unwrap_or_default()),
         ("brokers", &brokers),
         ("kaf6_version", &run.kaf6_version),
-        ("status", status_name(run.status)),
+        ("status", run.status.name()),
         ("reason", &run.reason),
     ] {
         if !value.is_empty() {
@@ -96,13 +96,13 @@ fn suite(run: &Summary) -> TestSuite {
         }
     }
     suite.add_test_cases(run.check_results.iter().map(|row| case(run, row)));
-    let account = run.accounts.as_ref().map(account_outcome);
+    let account = run.accounts.as_ref().map(standing);
     if let Some((accounts, outcome)) = run.accounts.as_ref().zip(account) {
         suite.add_test_case(account_case(run, accounts, outcome));
     }
     let outcomes = run.check_results.iter().map(|row| row.result).chain(account);
     let worst = outcomes.min_by_key(|outcome| outcome.rank());
-    let whole = outcome_of(run.status);
+    let whole = run.status.outcome();
     // The file must not look better than the run.
     if worst.is_none_or(|worst| whole.rank() < worst.rank()) {
         suite.add_test_case(whole_run(run, whole));
@@ -111,27 +111,11 @@ fn suite(run: &Summary) -> TestSuite {
     suite
 }
 
-const fn outcome_of(status: RunStatus) -> CheckOutcome {
-    match status {
-        RunStatus::Pass => CheckOutcome::Pass,
-        RunStatus::Fail => CheckOutcome::Fail,
-        RunStatus::Error => CheckOutcome::Inconclusive,
-    }
-}
-
 /// A case with the status of the run, if the other cases look better than the run or there are none.
 fn whole_run(run: &Summary, outcome: CheckOutcome) -> TestCase {
     let mut case = TestCase::new("run", status(outcome, "run", &run.reason, &run.reason));
     case.set_time(Duration::from_millis(run.duration_ms));
     case
-}
-
-fn account_outcome(accounts: &AccountsSummary) -> CheckOutcome {
-    match standing(accounts) {
-        Standing::Closed => CheckOutcome::Pass,
-        Standing::Open => CheckOutcome::Inconclusive,
-        Standing::Broken => CheckOutcome::Fail,
-    }
 }
 
 /// The case of the account.
@@ -207,7 +191,7 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     };
     line("check", &format!("{} ({})", row.name, row.kind));
     line("scenario", row.scenario.as_deref().unwrap_or_default());
-    line("result", outcome_name(row.result));
+    line("result", row.result.name());
     line("expected", &grouped(&row.expected));
     line("actual", &grouped(&row.actual));
     line("message", &row.message);
@@ -297,7 +281,7 @@ pub(super) fn evidence(piece: &EvidenceRow) -> String {
 }
 
 fn system_out(run: &Summary) -> String {
-    let mut text = format!("{}: {}\n", status_name(run.status), run.reason);
+    let mut text = format!("{}: {}\n", run.status.name(), run.reason);
     if let Some(line) = account_line(run) {
         let _ = writeln!(text, "{line}");
     }

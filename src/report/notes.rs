@@ -2,11 +2,11 @@
 //!
 //! All reports use the same order.
 
-use super::summary::NoteSummary;
+use super::summary::Note;
 
 /// Each distinct note with its count: errors, then warnings, then hints.
-pub fn merged(notes: &[NoteSummary]) -> Vec<(&NoteSummary, u64)> {
-    let mut out: Vec<(&NoteSummary, u64)> = Vec::new();
+pub fn merged(notes: &[Note]) -> Vec<(&Note, u64)> {
+    let mut out: Vec<(&Note, u64)> = Vec::new();
     for note in notes {
         match out.iter_mut().find(|(seen, _)| *seen == note) {
             Some((_, times)) => *times += 1,
@@ -24,7 +24,7 @@ mod tests {
 
     #[test]
     fn the_same_note_is_shown_once() {
-        let note = |level, text: &str| NoteSummary { level, text: text.to_owned() };
+        let note = |level, text: &str| Note { level, text: text.to_owned() };
         let notes = [note(NoteLevel::Hint, "a"), note(NoteLevel::Error, "b"), note(NoteLevel::Hint, "a")];
         let merged: Vec<_> = merged(&notes).into_iter().map(|(n, times)| (n.text.as_str(), times)).collect();
         assert_eq!(merged, [("b", 1), ("a", 2)]);

@@ -3,10 +3,10 @@
 //! Also maps checks to the anomalies that they are about.
 
 use crate::anomaly::Anomaly;
-use crate::checks::{self, reason_of};
+use crate::checks::{self, CheckOutcome, reason_of};
 use crate::ledger::Account;
 use crate::plan::{CheckKind, ScenarioKind};
-use crate::record::account::{self, Standing};
+use crate::record::account;
 use crate::units::grouped;
 
 use super::format::{count, float, instant, millis, plural};
@@ -52,61 +52,48 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
     }
 }
 
-/// A class of the account, with its meaning.
-#[derive(Debug, Clone, Copy)]
-pub struct ClassWords {
-    /// Its name in `summary.json`.
-    pub name: &'static str,
-    /// What its messages are, as a sentence.
-    pub meaning: &'static str,
-}
-
-/// All classes of the account, in the order of [`crate::ledger::Account::CLASSES`].
-pub const CLASSES: [ClassWords; 22] = {
-    const fn class(name: &'static str, meaning: &'static str) -> ClassWords {
-        ClassWords { name, meaning }
-    }
-    [
-        class("planned", "Messages to send if nothing fails."),
-        class("unsent", "Planned, but never passed to the client."),
-        class("sent", "Passed to the client."),
-        class("acked", "The broker confirmed them."),
-        class("failed", "Definitely not written: the broker refused them, or they were never sent."),
-        class("unknown", "Neither confirmed nor failed: they may or may not be in the log."),
-        class("found", "Unknown, but read back."),
-        class("absent", "Unknown, and not in the log, which was read to its end."),
-        class("unchecked", "Unknown, and no reader read that far."),
-        class("permitted", "Failed and unknown messages that the file allows."),
-        class("verified", "Acked, and read back unmodified at the acked offset."),
-        class("excluded", "Acked, but not read back, because the producer sets `verify: false`."),
-        class("lost", "Acked, but missing from the log, also when re-read by a fresh client."),
-        class("unreadable", "Acked, but a reachable broker returned no record at their offsets."),
-        class(
-            "skipped",
-            "Acked and missed by a reader that passed their offsets, but found by a \
-        fresh client.",
-        ),
-        class("corrupt", "Acked, but modified when read."),
-        class("misplaced", "Acked at one offset, but read only at other offsets."),
-        class(
-            "rewritten",
-            "Acked and read, but their offset returned another message at another \
-        time.",
-        ),
-        class("expired", "Acked, but removed by retention before any reader read them."),
-        class(
-            "superseded",
-            "Acked, but removed by compaction: the log has a later record with the \
-        same key.",
-        ),
-        class("unread", "Acked, but a reader or the audit did not reach them."),
-        class("unassigned", "Acked, but no reader is assigned to them."),
-    ]
-};
+/// All classes of the account, in the order of [`crate::ledger::Account::CLASSES`], with what their messages are
+/// as a sentence.
+const CLASSES: [(&str, &str); 22] = [
+    ("planned", "Messages to send if nothing fails."),
+    ("unsent", "Planned, but never passed to the client."),
+    ("sent", "Passed to the client."),
+    ("acked", "The broker confirmed them."),
+    ("failed", "Definitely not written: the broker refused them, or they were never sent."),
+    ("unknown", "Neither confirmed nor failed: they may or may not be in the log."),
+    ("found", "Unknown, but read back."),
+    ("absent", "Unknown, and not in the log, which was read to its end."),
+    ("unchecked", "Unknown, and no reader read that far."),
+    ("permitted", "Failed and unknown messages that the file allows."),
+    ("verified", "Acked, and read back unmodified at the acked offset."),
+    ("excluded", "Acked, but not read back, because the producer sets `verify: false`."),
+    ("lost", "Acked, but missing from the log, also when re-read by a fresh client."),
+    ("unreadable", "Acked, but a reachable broker returned no record at their offsets."),
+    (
+        "skipped",
+        "Acked and missed by a reader that passed their offsets, but found by a \
+    fresh client.",
+    ),
+    ("corrupt", "Acked, but modified when read."),
+    ("misplaced", "Acked at one offset, but read only at other offsets."),
+    (
+        "rewritten",
+        "Acked and read, but their offset returned another message at another \
+    time.",
+    ),
+    ("expired", "Acked, but removed by retention before any reader read them."),
+    (
+        "superseded",
+        "Acked, but removed by compaction: the log has a later record with the \
+    same key.",
+    ),
+    ("unread", "Acked, but a reader or the audit did not reach them."),
+    ("unassigned", "Acked, but no reader is assigned to them."),
+];
 
 /// What the messages of a class are, as a sentence.
 pub fn class_meaning(name: &str) -> &'static str {
-    CLASSES.iter().find(|class| class.name == name).map_or("", |class| class.meaning)
+    CLASSES.iter().find(|(class, _)| *class == name).map_or("", |(_, meaning)| meaning)
 }
 
 /// The label of a readback consumer.
@@ -117,24 +104,25 @@ reads completely. To turn it off, set `verify: false` in the producers.";
 
 /// Where the messages went, as a sentence without a period. `None` if no scenario sends messages.
 pub fn account_sentence(run: &Summary) -> Option<String> {
-    run.accounts.as_ref().map(|it| account::sentence(&it.total.to_account(), it.markers.to_markers()))
+    run.accounts.as_ref().map(|it| account::sentence(&it.total.to_account(), it.markers))
 }
 
 /// Where the messages went, in one line. `None` if no scenario sends messages.
 pub fn account_line(run: &Summary) -> Option<String> {
-    let line = |it: &AccountsSummary| account::line(&it.total.to_account(), it.markers.to_markers());
+    let line = |it: &AccountsSummary| account::line(&it.total.to_account(), it.markers);
     run.accounts.as_ref().map(|accounts| format!("messages: {}", line(accounts)))
 }
 
-pub fn standing(accounts: &AccountsSummary) -> Standing {
-    account::standing(&accounts.total.to_account(), accounts.markers.to_markers())
+/// What the account shows: see [`account::standing`].
+pub fn standing(accounts: &AccountsSummary) -> CheckOutcome {
+    account::standing(&accounts.total.to_account(), accounts.markers)
 }
 
 /// What to change in the scenario file about messages that are not accounted for. Scenarios that could not
 /// run, or were ended early with the run, need other advice, which the reason of the run gives. No change in
 /// the file fixes a broken promise.
 pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> {
-    if standing(accounts) == Standing::Broken {
+    if standing(accounts) == CheckOutcome::Fail {
         return Vec::new();
     }
     let had_its_time = |name: &str| {
@@ -345,6 +333,6 @@ mod tests {
     #[test]
     fn each_class_has_its_meaning_in_the_order_of_the_account() {
         let names: Vec<&str> = Account::CLASSES.iter().map(|(name, _)| *name).collect();
-        assert_eq!(CLASSES.map(|class| class.name).to_vec(), names);
+        assert_eq!(CLASSES.map(|(class, _)| class).to_vec(), names);
     }
 }

@@ -12,7 +12,7 @@ use kaf6::plan::{CheckKind, FaultKind, ScenarioKind};
 
 /// The layers, as `docs/architecture.md` shows them. A module imports from lower numbers only.
 const LAYERS: &[&[&str]] = &[
-    &["units", "ids", "anomaly"],
+    &["units", "ids", "kind", "anomaly"],
     &["scenario"],
     &["plan", "metrics", "ledger"],
     &["kafka", "docker", "observe"],

@@ -188,7 +188,7 @@ fn accounts(
     let scenarios = scenarios
         .into_iter()
         .map(|(name, account, partitions)| (name.to_owned(), ScenarioAccountSummary { account, partitions }));
-    let markers = MarkersSummary { acked: markers, lost: 0, unread: 0 };
+    let markers = Markers { acked: markers, lost: 0, unread: 0 };
     AccountsSummary { closed, total, markers, scenarios: scenarios.collect() }
 }
 
@@ -342,7 +342,7 @@ pub fn pass() -> Summary {
             resets: 0,
         }],
     }];
-    s.notes = vec![NoteSummary {
+    s.notes = vec![Note {
         level: NoteLevel::Hint,
         text: "The broker does not offer InitProducerId: idempotence is off, and a retry may write twice."
             .to_owned(),
@@ -358,7 +358,7 @@ pub fn pass() -> Summary {
         ("run.seed", "0"),
         ("run.audit", "auto: if a fault ran, a broker went away or a log was truncated"),
     ]
-    .map(|(field, value)| DefaultSummary { field: field.to_owned(), value: value.to_owned() })
+    .map(|(field, value)| DefaultTaken { field: field.to_owned(), value: value.to_owned() })
     .into();
     s
 }
@@ -558,18 +558,18 @@ pub fn fail() -> Summary {
         value: (0..27).filter(|i| !(6..9).contains(i)).map(|i| num(if i == 9 { 0.0 } else { 1.0 })).collect(),
     }];
     s.notes = vec![
-        NoteSummary {
+        Note {
             level: NoteLevel::Warning,
             text: "The log of orders[1] was shorter after `bounce` than before it: its end went from 305 to 301."
                 .to_owned(),
         },
-        NoteSummary {
+        Note {
             level: NoteLevel::Hint,
             text: "The consumer started after the producer had ended, so its latency would be the age of old data \
                    and is not shown."
                 .to_owned(),
         },
-        NoteSummary {
+        Note {
             level: NoteLevel::Hint,
             text: "The broker answers a fetch at the end of a log with null records.".to_owned(),
         },
@@ -670,7 +670,7 @@ pub fn error() -> Summary {
             },
         ],
     )]);
-    s.notes = vec![NoteSummary {
+    s.notes = vec![Note {
         level: NoteLevel::Error,
         text: "broker-0.kafka.example:9092 refuses connections: is the broker running, and is this its port?"
             .to_owned(),

@@ -2,18 +2,14 @@
 
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::ScrapeSeen;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 /// Every response has status 200.
 pub(crate) struct HttpOk;
-
-impl CheckDescription for HttpOk {
-    const KIND: CheckKind = CheckKind::HttpOk;
-}
 
 impl Check for HttpOk {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

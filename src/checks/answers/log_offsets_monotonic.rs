@@ -4,11 +4,11 @@
 
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{counted, span};
 use crate::observe::{LogReversal, LogSeen, OffsetsSeen, ReversalProof};
-use crate::plan::{CheckKind, Plan, Work};
+use crate::plan::{Plan, Work};
 
 /// Maximum number of reversals listed in the message.
 const NAMED: usize = 3;
@@ -16,10 +16,6 @@ const EXPECTED: &str = "0 reversals";
 
 /// No reported start or end of a log goes back.
 pub(crate) struct LogOffsetsMonotonic;
-
-impl CheckDescription for LogOffsetsMonotonic {
-    const KIND: CheckKind = CheckKind::LogOffsetsMonotonic;
-}
 
 impl Check for LogOffsetsMonotonic {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

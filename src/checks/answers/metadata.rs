@@ -2,16 +2,12 @@
 
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::counted;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 pub(crate) struct Metadata;
-
-impl CheckDescription for Metadata {
-    const KIND: CheckKind = CheckKind::Metadata;
-}
 
 impl Check for Metadata {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

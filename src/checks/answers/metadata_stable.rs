@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
-use crate::plan::{Aspect, CheckKind, Plan};
+use crate::plan::{Aspect, Plan};
 use crate::units::thousands;
 
 /// Maximum number of changes and of silences listed in the message.
@@ -22,10 +22,6 @@ const NAMED: usize = 3;
 pub(crate) struct MetadataStable<'a> {
     pub(crate) allow: &'a Vec<Aspect>,
     pub(crate) max_silence: &'a Duration,
-}
-
-impl CheckDescription for MetadataStable<'_> {
-    const KIND: CheckKind = CheckKind::MetadataStable;
 }
 
 impl Check for MetadataStable<'_> {

@@ -3,16 +3,12 @@
 use super::http_ok::{domain, scrape};
 use crate::checks::answer::Answer;
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 /// Every response has a body.
 pub(crate) struct NonEmpty;
-
-impl CheckDescription for NonEmpty {
-    const KIND: CheckKind = CheckKind::NonEmpty;
-}
 
 impl Check for NonEmpty {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

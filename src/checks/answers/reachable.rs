@@ -2,18 +2,14 @@
 
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::BrokerSeen;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 /// Every broker passes every stage.
 pub(crate) struct Reachable;
-
-impl CheckDescription for Reachable {
-    const KIND: CheckKind = CheckKind::Reachable;
-}
 
 impl Check for Reachable {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

@@ -3,17 +3,13 @@
 use super::http_ok::{domain, scrape};
 use crate::checks::answer::{Answer, UnknownBecause};
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::observe::SeriesSeen;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 /// Every response contains every series of `contains`.
 pub(crate) struct SeriesPresent;
-
-impl CheckDescription for SeriesPresent {
-    const KIND: CheckKind = CheckKind::SeriesPresent;
-}
 
 impl Check for SeriesPresent {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

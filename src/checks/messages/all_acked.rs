@@ -3,21 +3,17 @@
 use super::count_equals::codes;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
 use crate::ledger::Account;
-use crate::plan::{AllowedShares, CheckKind, Plan, Work};
+use crate::plan::{AllowedShares, Plan, Work};
 use crate::units::thousands;
 
 /// Every planned message was acked.
 pub(crate) struct AllAcked<'a> {
     pub(crate) allow: &'a AllowedShares,
-}
-
-impl CheckDescription for AllAcked<'_> {
-    const KIND: CheckKind = CheckKind::AllAcked;
 }
 
 impl Check for AllAcked<'_> {

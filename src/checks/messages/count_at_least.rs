@@ -3,18 +3,14 @@
 use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
-use crate::plan::{CheckKind, CountMetric, Plan};
+use crate::checks::check::Check;
+use crate::plan::{CountMetric, Plan};
 use crate::units::thousands;
 
 /// A count is at least a value.
 pub(crate) struct CountAtLeast<'a> {
     pub(crate) expected: &'a u64,
     pub(crate) metric: &'a Option<CountMetric>,
-}
-
-impl CheckDescription for CountAtLeast<'_> {
-    const KIND: CheckKind = CheckKind::CountAtLeast;
 }
 
 impl Check for CountAtLeast<'_> {

@@ -2,20 +2,16 @@
 
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::kafka::code_words;
 use crate::observe::{ScenarioEnd, ScenarioSeen};
-use crate::plan::{CheckKind, CountMetric, Plan, ScenarioKind};
+use crate::plan::{CountMetric, Plan, ScenarioKind};
 use crate::units::thousands;
 
 pub(crate) struct CountEquals<'a> {
     pub(crate) expected: &'a u64,
     pub(crate) metric: &'a Option<CountMetric>,
-}
-
-impl CheckDescription for CountEquals<'_> {
-    const KIND: CheckKind = CheckKind::CountEquals;
 }
 
 impl Check for CountEquals<'_> {

@@ -4,8 +4,7 @@ use super::readings::none_unexplained;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
-use crate::plan::CheckKind;
+use crate::checks::check::Check;
 
 /// The order in the log is the order of sending and of acks.
 pub(crate) struct InOrder<'a> {
@@ -13,11 +12,6 @@ pub(crate) struct InOrder<'a> {
 }
 
 const EXPECTED: &str = "0 reordered";
-
-impl CheckDescription for InOrder<'_> {
-    const KIND: CheckKind = CheckKind::InOrder;
-    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Reordered, Anomaly::Overtaken];
-}
 
 impl Check for InOrder<'_> {
     fn expected(&self) -> String {

@@ -4,25 +4,20 @@ use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
-use crate::plan::CheckKind;
+use crate::checks::check::Check;
 
 /// No message is altered, misplaced, rewritten, collided, resurrected or phantom.
 pub(crate) struct NoCorruption;
 
 const EXPECTED: &str = "0 corrupt";
-
-impl CheckDescription for NoCorruption {
-    const KIND: CheckKind = CheckKind::NoCorruption;
-    const ANOMALIES: &'static [Anomaly] = &[
-        Anomaly::Corrupt,
-        Anomaly::Misplaced,
-        Anomaly::Rewritten,
-        Anomaly::Collided,
-        Anomaly::Resurrected,
-        Anomaly::Phantom,
-    ];
-}
+pub(crate) const ANOMALIES: &[Anomaly] = &[
+    Anomaly::Corrupt,
+    Anomaly::Misplaced,
+    Anomaly::Rewritten,
+    Anomaly::Collided,
+    Anomaly::Resurrected,
+    Anomaly::Phantom,
+];
 
 impl Check for NoCorruption {
     fn expected(&self) -> String {
@@ -35,7 +30,7 @@ impl Check for NoCorruption {
             return unmeasured(case, EXPECTED);
         }
         let domain = readings.domain(case).without(readings.no_audit());
-        let found: Vec<String> = Self::ANOMALIES
+        let found: Vec<String> = ANOMALIES
             .iter()
             .map(|anomaly| (readings.number(*anomaly), anomaly.name()))
             .filter(|(count, _)| *count > 0)

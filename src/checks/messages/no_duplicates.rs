@@ -4,17 +4,11 @@ use super::readings::none_unexplained;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
-use crate::plan::CheckKind;
+use crate::checks::check::Check;
 
 /// No message has two offsets.
 pub(crate) struct NoDuplicates<'a> {
     pub(crate) strict: &'a bool,
-}
-
-impl CheckDescription for NoDuplicates<'_> {
-    const KIND: CheckKind = CheckKind::NoDuplicates;
-    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Duplicate];
 }
 
 impl Check for NoDuplicates<'_> {

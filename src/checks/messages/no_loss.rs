@@ -4,22 +4,15 @@ use super::readings::{Readings, unmeasured};
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::text::counted;
 use crate::observe::Retention;
-use crate::plan::CheckKind;
 use crate::units::thousands;
 
 /// No acked message is lost, skipped, unreadable or unread.
 pub(crate) struct NoLoss;
 
 const EXPECTED: &str = "0 lost";
-
-impl CheckDescription for NoLoss {
-    const KIND: CheckKind = CheckKind::NoLoss;
-    const ANOMALIES: &'static [Anomaly] =
-        &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
-}
 
 impl Check for NoLoss {
     fn expected(&self) -> String {

@@ -4,20 +4,14 @@ use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::text::counted;
 use crate::observe::JudgedReading;
-use crate::plan::CheckKind;
 
 /// No reported end is at or below an acked offset.
 pub(crate) struct NoStaleEnd;
 
 const EXPECTED: &str = "0 stale ends";
-
-impl CheckDescription for NoStaleEnd {
-    const KIND: CheckKind = CheckKind::NoStaleEnd;
-    const ANOMALIES: &'static [Anomaly] = &[Anomaly::StaleEnd];
-}
 
 impl Check for NoStaleEnd {
     fn expected(&self) -> String {

@@ -4,19 +4,14 @@ use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::text::counted;
-use crate::plan::{CheckKind, From};
+use crate::plan::From;
 
 /// Offsets only increase.
 pub(crate) struct OffsetsMonotonic;
 
 const EXPECTED: &str = "0 nonmonotonic";
-
-impl CheckDescription for OffsetsMonotonic {
-    const KIND: CheckKind = CheckKind::OffsetsMonotonic;
-    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Nonmonotonic];
-}
 
 impl Check for OffsetsMonotonic {
     fn expected(&self) -> String {

@@ -3,17 +3,13 @@
 use super::count_equals::{beside, saw_nothing};
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 use crate::units::thousands;
 
 /// Every round trip completed.
 pub(crate) struct RoundtripOk;
-
-impl CheckDescription for RoundtripOk {
-    const KIND: CheckKind = CheckKind::RoundtripOk;
-}
 
 impl Check for RoundtripOk {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

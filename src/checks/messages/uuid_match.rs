@@ -3,20 +3,15 @@
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::counted;
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 /// Every UUID is the one that was sent.
 pub(crate) struct UuidMatch;
 
 const EXPECTED: &str = "every UUID as sent";
-
-impl CheckDescription for UuidMatch {
-    const KIND: CheckKind = CheckKind::UuidMatch;
-    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Corrupt, Anomaly::Lost];
-}
 
 impl Check for UuidMatch {
     fn targets(&self, plan: &Plan) -> Vec<usize> {

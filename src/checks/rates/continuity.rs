@@ -8,20 +8,14 @@ use std::time::Duration;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{counted, span, time};
-use crate::plan::{CheckKind, Plan, Work};
+use crate::plan::{Plan, Work};
 
 /// No gap is longer than `max_gap`.
 pub(crate) struct Continuity<'a> {
     pub(crate) max_gap: &'a Duration,
-}
-
-impl CheckDescription for Continuity<'_> {
-    const KIND: CheckKind = CheckKind::Continuity;
-    const ANOMALIES: &'static [Anomaly] =
-        &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
 }
 
 impl Check for Continuity<'_> {

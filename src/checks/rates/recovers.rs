@@ -8,13 +8,13 @@
 use std::time::Duration;
 
 use super::rate::Before;
-use crate::checks::answer::{Answer, CheckAnswer, Domain, UnknownBecause};
+use crate::checks::answer::{Answer, CheckOutcome, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span, time};
 use crate::metrics::Timeline;
-use crate::plan::{CheckKind, FaultKind, Plan};
+use crate::plan::{FaultKind, Plan};
 
 /// Means use the first of these lengths that is long enough and has the minimum number of buckets.
 const SPANS: [Duration; 4] =
@@ -30,10 +30,6 @@ pub(crate) struct Recovers<'a> {
     pub(crate) tolerance: &'a f64,
 }
 
-impl CheckDescription for Recovers<'_> {
-    const KIND: CheckKind = CheckKind::Recovers;
-}
-
 impl Check for Recovers<'_> {
     fn targets(&self, plan: &Plan) -> Vec<usize> {
         targets::load(plan)
@@ -41,10 +37,6 @@ impl Check for Recovers<'_> {
 
     fn expected(&self) -> String {
         format!("{} of the rate within {}", percent(1.0 - self.tolerance), time(*self.within))
-    }
-
-    fn fault(&self) -> Option<&str> {
-        Some(self.after)
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
@@ -66,9 +58,10 @@ impl Check for Recovers<'_> {
         // also ended.
         match longer_than(case, self.after, end) {
             Some((other, over))
-                if answer.outcome() == CheckAnswer::Fail
+                if answer.outcome() == CheckOutcome::Fail
                     && (over >= until
-                        || self.judge(case, &before, (over, until), next).outcome() != CheckAnswer::Fail) =>
+                        || self.judge(case, &before, (over, until), next).outcome()
+                            != CheckOutcome::Fail) =>
             {
                 let unknown = UnknownBecause::new(
                     format!("fault `{other}` was still active when `{}` ended", self.after),
@@ -97,7 +90,7 @@ impl Recovers<'_> {
             None => self.never_came_back(case, &after, &found, next),
         };
         match &after.uneven {
-            Some(unknown) if answer.outcome() == CheckAnswer::Fail => {
+            Some(unknown) if answer.outcome() == CheckOutcome::Fail => {
                 Answer::inconclusive(self.expected(), answer.actual(), unknown)
             }
             _ => answer,

@@ -8,22 +8,18 @@ use std::time::Duration;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::messages::count_equals::saw_nothing;
 use crate::checks::messages::readings::undecided;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::metrics::{BucketWindow, Latency, RATE_OVER, Snapshot};
-use crate::plan::{CheckKind, FaultPart, Metric, Op, Plan, ScenarioKind, ThresholdExpr, Work};
+use crate::plan::{FaultPart, Metric, Op, Plan, ScenarioKind, ThresholdExpr, Work};
 
 /// A metric meets a condition.
 pub(crate) struct Threshold<'a> {
     pub(crate) expr: &'a ThresholdExpr,
     pub(crate) span: &'a Option<FaultPart>,
-}
-
-impl CheckDescription for Threshold<'_> {
-    const KIND: CheckKind = CheckKind::Threshold;
 }
 
 impl Check for Threshold<'_> {
@@ -38,10 +34,6 @@ impl Check for Threshold<'_> {
 
     fn expected(&self) -> String {
         self.expr.text.clone()
-    }
-
-    fn fault(&self) -> Option<&str> {
-        self.span.as_ref().map(FaultPart::fault)
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
@@ -121,7 +113,7 @@ impl Threshold<'_> {
         let own = case.sends().then_some(case.scenario);
         let senders = own.into_iter().chain(case.producers().map(|(_, scenario)| scenario));
         let late = senders.filter_map(|sender| late(&sender.counts.late, metric)).fold(0.0, f64::max);
-        (is_latency(metric) && to_be_low && late > 0.0 && holds(self.expr, value - late)).then(|| {
+        (metric.is_latency() && to_be_low && late > 0.0 && holds(self.expr, value - late)).then(|| {
             UnknownBecause::new(
                 format!(
                     "kaf6 itself sent messages up to {} late, and without this delay the broker may have met the limit",
@@ -235,7 +227,7 @@ const fn is_count(metric: Metric) -> bool {
 fn domain(case: &CheckedScenario<'_>, metric: Metric, latencies: u64, errors: u64) -> Domain {
     let counts = &case.scenario.counts;
     let span = case.span_in_words();
-    if is_latency(metric) {
+    if metric.is_latency() {
         return Domain::judged_all(
             latencies,
             format!("{} of {span}", counted(latencies, "latency", "latencies")),
@@ -244,13 +236,6 @@ fn domain(case: &CheckedScenario<'_>, metric: Metric, latencies: u64, errors: u6
     // An error is an observation, too.
     let messages = counts.sent.max(counts.acked).max(counts.received).max(counts.records).max(errors);
     Domain::judged_all(messages.max(1), span)
-}
-
-const fn is_latency(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::P50 | Metric::P90 | Metric::P95 | Metric::P99 | Metric::P999 | Metric::Max | Metric::Mean
-    )
 }
 
 const fn is_rate(metric: Metric) -> bool {
@@ -386,7 +371,7 @@ fn holds(expr: &ThresholdExpr, value: f64) -> bool {
 /// A value with its unit, with about three digits plus `more`, and the value that this text represents.
 fn with_unit(metric: Metric, value: f64, more: usize) -> (String, f64) {
     let (scale, unit) = match metric {
-        _ if is_latency(metric) => {
+        _ if metric.is_latency() => {
             (if value < 999.5 { 1.0 } else { 1e3 }, if value < 999.5 { " ms" } else { " s" })
         }
         Metric::Rate => (1.0, "/s"),

@@ -5,19 +5,15 @@
 
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
-use crate::checks::check::{Check, CheckDescription};
+use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span};
-use crate::plan::{CheckKind, Plan};
+use crate::plan::Plan;
 
 /// The rate drops during a fault.
 pub(crate) struct ThroughputDrops<'a> {
     pub(crate) during: &'a str,
     pub(crate) at_least: &'a f64,
-}
-
-impl CheckDescription for ThroughputDrops<'_> {
-    const KIND: CheckKind = CheckKind::ThroughputDrops;
 }
 
 impl Check for ThroughputDrops<'_> {
@@ -27,10 +23,6 @@ impl Check for ThroughputDrops<'_> {
 
     fn expected(&self) -> String {
         format!("at least {} less", percent(*self.at_least))
-    }
-
-    fn fault(&self) -> Option<&str> {
-        Some(self.during)
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {

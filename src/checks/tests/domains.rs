@@ -117,17 +117,17 @@ fn what_is_whole_passes_and_says_what_it_covers() {
     let seen = whole();
     for it in on_messages() {
         let good = reader(&it, &seen);
-        assert_eq!(good.outcome(), CheckAnswer::Pass, "{good:?}");
+        assert_eq!(good.outcome(), CheckOutcome::Pass, "{good:?}");
         assert_eq!(good.covers(), "3,000 acked messages in 1 partition");
     }
     let acked = ask(ALL_ACKED, None, &seen);
     assert_eq!(
         (acked.answer.outcome(), acked.answer.covers()),
-        (CheckAnswer::Pass, "3,000 planned messages")
+        (CheckOutcome::Pass, "3,000 planned messages")
     );
     assert_eq!(acked.scenario.as_deref(), Some("write"));
     let gap = answer(CheckSettings::Continuity { max_gap: ms(200) }, &seen);
-    assert_eq!((gap.outcome(), gap.covers()), (CheckAnswer::Pass, "`write`, 0.000 s to 30.000 s"));
+    assert_eq!((gap.outcome(), gap.covers()), (CheckOutcome::Pass, "`write`, 0.000 s to 30.000 s"));
 }
 
 #[test]
@@ -139,16 +139,16 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     let thresholds = [Anomaly::Lost, Anomaly::Duplicate, Anomaly::Corrupt].map(anomaly);
     for it in on_messages().into_iter().chain(thresholds) {
         let open = reader(&it, &seen);
-        assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
+        assert_eq!(open.outcome(), CheckOutcome::Inconclusive, "{open:?}");
         let why = "`read` did not read all expected messages: no record from offset 400 on; \
                    increase `timeout` and `idle_timeout` of `read`";
         assert!(open.message().ends_with(why), "{open:?}");
     }
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7)]));
     let open = reader(&CheckSettings::NoLoss, &seen);
-    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "7 unread"));
+    assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "7 unread"));
     let unread = reader(&anomaly(Anomaly::Unread), &seen);
-    assert_eq!((unread.outcome(), unread.actual()), (CheckAnswer::Inconclusive, "7"));
+    assert_eq!((unread.outcome(), unread.actual()), (CheckOutcome::Inconclusive, "7"));
     // The advice depends on what ended the scenario.
     let advice = |ended, cut| {
         let mut seen = whole();
@@ -163,8 +163,8 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     // What it found in its half is kept.
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7), (Anomaly::Lost, 1)]));
     let lost = reader(&CheckSettings::NoLoss, &seen);
-    assert_eq!((lost.outcome(), lost.actual()), (CheckAnswer::Fail, "1 lost, 7 unread"));
-    assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!((lost.outcome(), lost.actual()), (CheckOutcome::Fail, "1 lost, 7 unread"));
+    assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), CheckOutcome::Fail);
     // The audit found some of the messages lost that the reader did not reach. The check and the account give
     // the same number.
     let mut audited = seen.clone();
@@ -173,7 +173,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     assert_eq!(reader(&CheckSettings::NoLoss, &audited).actual(), "5 lost, 3 unread");
     assert_eq!(
         reader(&threshold(Metric::Anomaly(Anomaly::Lost), Op::Greater, 1.0, None), &seen).outcome(),
-        CheckAnswer::Inconclusive
+        CheckOutcome::Inconclusive
     );
 }
 
@@ -181,7 +181,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
 fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let of = |counts: &[(Anomaly, u64)]| reader(&CheckSettings::NoLoss, &found(counts));
     let bad = of(&[(Anomaly::Lost, 2), (Anomaly::Skipped, 3), (Anomaly::Unreadable, 4)]);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "2 lost, 3 skipped, 4 unreadable"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "2 lost, 3 skipped, 4 unreadable"));
     assert_eq!((bad.message(), bad.covers()), ("of 3,000 acked", "3,000 acked messages in 1 partition"));
     assert_eq!(of(&[(Anomaly::Unreadable, 4)]).actual(), "0 lost, 4 unreadable");
     // An end marker counts as lost and is named as such. One in another partition does not concern this
@@ -190,10 +190,10 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let mut seen = found(&[(Anomaly::Lost, 1)]);
     seen.partitions = vec![marker(0)];
     let own = reader(&CheckSettings::NoLoss, &seen);
-    assert_eq!((own.outcome(), own.actual()), (CheckAnswer::Fail, "0 lost, 1 end marker lost"));
+    assert_eq!((own.outcome(), own.actual()), (CheckOutcome::Fail, "0 lost, 1 end marker lost"));
     let mut seen = whole();
     seen.partitions = vec![marker(1)];
-    assert_eq!(reader(&CheckSettings::NoLoss, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(reader(&CheckSettings::NoLoss, &seen).outcome(), CheckOutcome::Pass);
 }
 
 #[test]
@@ -207,12 +207,12 @@ fn what_a_retry_may_explain_is_open_unless_the_check_is_strict() {
         (CheckSettings::InOrder { strict: false }, CheckSettings::InOrder { strict: true }),
     ] {
         let open = reader(&it, &seen);
-        assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
         assert!(open.message().contains("a retry may explain"), "{open:?}");
-        assert_eq!(reader(&strict, &seen).outcome(), CheckAnswer::Fail);
+        assert_eq!(reader(&strict, &seen).outcome(), CheckOutcome::Fail);
     }
     let none = threshold(Metric::Anomaly(Anomaly::Duplicate), Op::Equal, 0.0, None);
-    assert_eq!(reader(&none, &seen).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(reader(&none, &seen).outcome(), CheckOutcome::Inconclusive);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     let rest = Account { planned: 3000, sent: 3000, acked: 3000, verified: 2990, ..Account::default() };
     account(&mut seen, Account { expired: 10, ..rest });
     let expired = reader(&CheckSettings::NoLoss, &seen);
-    assert_eq!(expired.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(expired.outcome(), CheckOutcome::Inconclusive);
     assert!(expired.message().contains("10 acked messages were removed by retention"), "{expired:?}");
     assert!(
         expired.message().ends_with("increase `retention.ms` and `retention.bytes` in the topic's `config`")
@@ -236,12 +236,12 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
         seen.partitions[0].retention = retention;
         account(&mut seen, Account { expired: 10, unclear, ..rest });
         let open = reader(&CheckSettings::NoLoss, &seen);
-        assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
         assert!(open.message().contains(what) && open.message().ends_with(write), "{open:?}");
     }
     account(&mut seen, Account { superseded: 10, ..rest });
     let superseded = reader(&CheckSettings::NoLoss, &seen);
-    assert_eq!(superseded.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(superseded.outcome(), CheckOutcome::Inconclusive);
     assert!(superseded.message().contains("`cleanup.policy: delete`"), "{superseded:?}");
 }
 
@@ -251,12 +251,12 @@ fn what_was_removed_unread_is_covered_by_no_check() {
     let rest = Account { planned: 3000, sent: 3000, acked: 3000, ..Account::default() };
     account(&mut seen, Account { verified: 2990, expired: 6, superseded: 4, ..rest });
     let some = reader(&CheckSettings::NoCorruption, &seen);
-    assert_eq!(some.outcome(), CheckAnswer::Pass);
+    assert_eq!(some.outcome(), CheckOutcome::Pass);
     assert_eq!(some.covers(), "2,990 of 3,000 acked messages in 1 partition: 10 were not read");
     account(&mut seen, Account { expired: 3000, ..rest });
     for it in on_messages() {
         let none = reader(&it, &seen);
-        assert_eq!(none.outcome(), CheckAnswer::Inconclusive, "{it:?}");
+        assert_eq!(none.outcome(), CheckOutcome::Inconclusive, "{it:?}");
     }
 }
 
@@ -266,13 +266,13 @@ fn corruption_that_another_observer_saw_counts_for_each_reader() {
     let judgement = Some(judgement(&[(Anomaly::Corrupt, 5), (Anomaly::Duplicate, 5)]));
     seen.partitions = vec![PartitionSeen { judgement, ..PartitionSeen::default() }];
     let bad = reader(&CheckSettings::NoCorruption, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "5 corrupt"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "5 corrupt"));
     // Duplicates are detected within one pass.
-    assert_eq!(reader(&CheckSettings::NoDuplicates { strict: true }, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(reader(&CheckSettings::NoDuplicates { strict: true }, &seen).outcome(), CheckOutcome::Pass);
     seen.partitions[0].partition = 1;
     assert_eq!(
         reader(&CheckSettings::NoCorruption, &seen).outcome(),
-        CheckAnswer::Pass,
+        CheckOutcome::Pass,
         "it did not read that one"
     );
 }
@@ -295,12 +295,12 @@ fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
         let good = reader(&it, &seen);
         assert_eq!(
             (good.outcome(), good.covers()),
-            (CheckAnswer::Pass, "nothing was written to these partitions"),
+            (CheckOutcome::Pass, "nothing was written to these partitions"),
             "{good:?}"
         );
         assert_eq!(good.message(), "nothing was written to these partitions");
     }
-    assert_eq!(reader(&CheckSettings::Continuity { max_gap: ms(1) }, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(reader(&CheckSettings::Continuity { max_gap: ms(1) }, &seen).outcome(), CheckOutcome::Pass);
     for count in [
         CheckSettings::CountAtLeast { expected: 1, metric: None },
         CheckSettings::CountEquals { expected: 10, metric: None },
@@ -308,11 +308,11 @@ fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
         threshold(Metric::P99, Op::Less, 1.0, None),
     ] {
         let open = reader(&count, &seen);
-        assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no data"), "{open:?}");
+        assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "no data"), "{open:?}");
     }
     assert_eq!(
         reader(&CheckSettings::CountEquals { expected: 0, metric: None }, &seen).outcome(),
-        CheckAnswer::Pass
+        CheckOutcome::Pass
     );
 }
 
@@ -332,7 +332,7 @@ fn where_something_may_have_been_written_nothing_is_no_pass() {
     ] {
         for it in on_messages() {
             let open = reader(&it, seen);
-            assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
+            assert_eq!(open.outcome(), CheckOutcome::Inconclusive, "{open:?}");
             let message = open.message();
             assert!(message.contains(why) && message.ends_with("increase `timeout` of `write`"), "{open:?}");
         }
@@ -343,10 +343,10 @@ fn where_something_may_have_been_written_nothing_is_no_pass() {
 fn no_data_fails_only_over_a_broken_promise() {
     let mut seen = nothing_written();
     let count = CheckSettings::CountAtLeast { expected: 1, metric: None };
-    assert_eq!(reader(&count, &seen).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(reader(&count, &seen).outcome(), CheckOutcome::Inconclusive);
     seen.accounts.as_mut().unwrap().total.lost = 3;
     let bad = reader(&count, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "no data"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "no data"));
     assert_eq!(bad.message(), "the broker broke its promise for 3 messages of this run");
 }
 
@@ -358,7 +358,7 @@ fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
         let mut seen = whole();
         assert_eq!(
             reader(count, &seen).outcome(),
-            CheckAnswer::Fail,
+            CheckOutcome::Fail,
             "all was read, and that was not enough"
         );
         for ended in [
@@ -370,29 +370,29 @@ fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
         ] {
             seen.scenarios[1].ended = ended;
             let open = reader(count, &seen);
-            assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "3000"), "{open:?}");
+            assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "3000"), "{open:?}");
         }
         // A producer that ended early also explains it.
         seen.scenarios[1].ended = ScenarioEnd::Done;
         seen.scenarios[0].ended = ScenarioEnd::Fatal;
-        assert_eq!(reader(count, &seen).outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(reader(count, &seen).outcome(), CheckOutcome::Inconclusive);
         seen.readings[0].judgement = Some(judgement(&[(Anomaly::Lost, 1)]));
-        assert_eq!(reader(count, &seen).outcome(), CheckAnswer::Fail, "one is lost");
+        assert_eq!(reader(count, &seen).outcome(), CheckOutcome::Fail, "one is lost");
     }
     // A count above the expected one stays above it. A count equal to the expected one may still have grown.
     let mut seen = whole();
     seen.scenarios[1].ended = ScenarioEnd::Timeout;
     assert_eq!(
         reader(&CheckSettings::CountEquals { expected: 2999, metric: None }, &seen).outcome(),
-        CheckAnswer::Fail
+        CheckOutcome::Fail
     );
     assert_eq!(
         reader(&CheckSettings::CountEquals { expected: 3000, metric: None }, &seen).outcome(),
-        CheckAnswer::Inconclusive
+        CheckOutcome::Inconclusive
     );
     assert_eq!(
         reader(&CheckSettings::CountAtLeast { expected: 3000, metric: None }, &seen).outcome(),
-        CheckAnswer::Pass
+        CheckOutcome::Pass
     );
 }
 
@@ -416,21 +416,21 @@ fn all_acked_is_open_over_what_was_not_acked() {
     let failed = of((0.0, 0.0), planned(810, 190, 0, 0));
     assert_eq!(
         (failed.outcome(), failed.actual()),
-        (CheckAnswer::Inconclusive, "810 of 1000 acked, 190 failed")
+        (CheckOutcome::Inconclusive, "810 of 1000 acked, 190 failed")
     );
     assert_eq!(
         failed.message(),
         "190 of 1,000 failed; UNKNOWN_SERVER_ERROR 190; if this is expected, set `allow: {failed: 19%}`"
     );
     let allowed = of((0.19, 0.0), planned(810, 190, 0, 0));
-    assert_eq!((allowed.outcome(), allowed.expected()), (CheckAnswer::Pass, "all acked, up to 19 % failed"));
-    assert_eq!(of((0.189, 0.0), planned(810, 190, 0, 0)).outcome(), CheckAnswer::Inconclusive);
-    assert_eq!(of((1.0, 0.0), planned(999, 0, 1, 0)).outcome(), CheckAnswer::Inconclusive);
-    assert_eq!(of((0.0, 0.001), planned(999, 0, 1, 0)).outcome(), CheckAnswer::Pass);
+    assert_eq!((allowed.outcome(), allowed.expected()), (CheckOutcome::Pass, "all acked, up to 19 % failed"));
+    assert_eq!(of((0.189, 0.0), planned(810, 190, 0, 0)).outcome(), CheckOutcome::Inconclusive);
+    assert_eq!(of((1.0, 0.0), planned(999, 0, 1, 0)).outcome(), CheckOutcome::Inconclusive);
+    assert_eq!(of((0.0, 0.001), planned(999, 0, 1, 0)).outcome(), CheckOutcome::Pass);
     let unsent = of((1.0, 1.0), planned(10, 0, 0, 990));
     assert_eq!(
         (unsent.outcome(), unsent.actual()),
-        (CheckAnswer::Inconclusive, "10 of 1000 acked, 990 unsent")
+        (CheckOutcome::Inconclusive, "10 of 1000 acked, 990 unsent")
     );
     assert!(
         unsent.message().ends_with("increase `timeout` of `write`, or send fewer messages"),
@@ -438,7 +438,7 @@ fn all_acked_is_open_over_what_was_not_acked() {
     );
     let mut seen = whole();
     seen.accounts = None;
-    assert_eq!(answer(ALL_ACKED, &seen).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(answer(ALL_ACKED, &seen).outcome(), CheckOutcome::Inconclusive);
 }
 
 #[test]
@@ -462,10 +462,10 @@ fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
     let early = |bucket| u64::from(bucket < 20) * 10;
     seen.scenarios[0] = scenario("write", "produce", counts(early, 20, 3000), (0, 2000));
     seen.scenarios[1] = scenario("read", "consume", counts(early, 20, 3000), (0, 10_000));
-    assert_eq!(reader(&gap, &seen).outcome(), CheckAnswer::Pass, "there was nothing more to read");
+    assert_eq!(reader(&gap, &seen).outcome(), CheckOutcome::Pass, "there was nothing more to read");
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 50)]));
     let bad = reader(&gap, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "8 s without a read"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "8 s without a read"));
     assert!(bad.message().ends_with("50 acked messages unread"), "{bad:?}");
     // The reader never read anything. Its time starts at the end of the producers at the latest.
     seen.scenarios[1].counts = Snapshot::default();
@@ -483,21 +483,25 @@ fn a_metric_without_samples_is_inconclusive() {
     for metric in [Metric::Errors, Metric::ErrorRate, Metric::P99, Metric::Rate, Metric::Acked] {
         for op in [Op::Equal, Op::Greater] {
             let open = answer(threshold(metric, op, 0.0, None), &seen);
-            assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no data"), "{metric:?}");
+            assert_eq!(
+                (open.outcome(), open.actual()),
+                (CheckOutcome::Inconclusive, "no data"),
+                "{metric:?}"
+            );
         }
     }
     seen.scenarios[0].counts = Snapshot { sent: 10, ..Snapshot::default() };
     let open = answer(threshold(Metric::P99, Op::Less, 1.0, None), &seen);
-    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "not measured"));
+    assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "not measured"));
     // A load that ended early does not represent the whole.
     seen.scenarios[0].ended = ScenarioEnd::Timeout;
     assert_eq!(
         answer(threshold(Metric::Errors, Op::Equal, 0.0, None), &seen).outcome(),
-        CheckAnswer::Inconclusive
+        CheckOutcome::Inconclusive
     );
     assert_eq!(
         answer(threshold(Metric::Acked, Op::Greater, 9.0, None), &seen).outcome(),
-        CheckAnswer::Inconclusive
+        CheckOutcome::Inconclusive
     );
 }
 
@@ -509,8 +513,8 @@ fn a_threshold_on_an_anomaly_needs_it_measured_in_each_partition() {
     {
         let none = threshold(Metric::Anomaly(anomaly), Op::Equal, 0.0, None);
         let some = threshold(Metric::Anomaly(anomaly), Op::Greater, 0.0, None);
-        assert_eq!(reader(&none, &seen).outcome(), CheckAnswer::Pass);
-        assert_eq!(reader(&some, &seen).outcome(), CheckAnswer::Fail);
+        assert_eq!(reader(&none, &seen).outcome(), CheckOutcome::Pass);
+        assert_eq!(reader(&some, &seen).outcome(), CheckOutcome::Fail);
         let mut partly = seen.clone();
         partly.readings[1].judgement.as_mut().unwrap().counts.remove(&anomaly);
         let why = format!("this run measured `{}` in only 1 of 2 partitions; {advice}", anomaly.name());
@@ -518,18 +522,18 @@ fn a_threshold_on_an_anomaly_needs_it_measured_in_each_partition() {
             let open = reader(it, &partly);
             assert_eq!(
                 (open.outcome(), open.message()),
-                (CheckAnswer::Inconclusive, why.as_str()),
+                (CheckOutcome::Inconclusive, why.as_str()),
                 "{open:?}"
             );
         }
         partly.readings[0].judgement = Some(judgement(&[(anomaly, 2)]));
-        assert_eq!(reader(&none, &partly).outcome(), CheckAnswer::Fail, "that of the other is enough");
+        assert_eq!(reader(&none, &partly).outcome(), CheckOutcome::Fail, "that of the other is enough");
         // A partition without messages is not read twice.
         partly.readings[0].judgement = seen.readings[0].judgement.clone();
         (partly.readings[1].wanted, partly.readings[1].received) = (0, 0);
         let expected = match anomaly {
-            Anomaly::Rewritten => CheckAnswer::Pass,
-            _ => CheckAnswer::Inconclusive,
+            Anomaly::Rewritten => CheckOutcome::Pass,
+            _ => CheckOutcome::Inconclusive,
         };
         assert_eq!(reader(&none, &partly).outcome(), expected);
     }
@@ -550,17 +554,17 @@ fn two_partitions() -> Observations {
 fn no_stale_end_fails_for_each_end_at_or_below_an_acked_offset() {
     let mut seen = two_partitions();
     let good = reader(&CheckSettings::NoStaleEnd, &seen);
-    assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "0 stale ends"), "{good:?}");
+    assert_eq!((good.outcome(), good.actual()), (CheckOutcome::Pass, "0 stale ends"), "{good:?}");
     assert_eq!(good.covers(), "the end of 2 partitions, requested after an ack");
     seen.readings[1].judgement = Some(judgement(&[(Anomaly::StaleEnd, 3)]));
     let stale = reader(&CheckSettings::NoStaleEnd, &seen);
-    assert_eq!((stale.outcome(), stale.actual()), (CheckAnswer::Fail, "1 stale end"), "{stale:?}");
+    assert_eq!((stale.outcome(), stale.actual()), (CheckOutcome::Fail, "1 stale end"), "{stale:?}");
     assert_eq!(stale.message(), "3 acked offsets at or above the end that the broker reported later");
     // Evidence is enough, even if not everything was observed.
     seen.readings[0].judgement.as_mut().unwrap().counts.remove(&Anomaly::StaleEnd);
     seen.readings[0].complete = false;
     let stale = reader(&CheckSettings::NoStaleEnd, &seen);
-    assert_eq!((stale.outcome(), stale.actual()), (CheckAnswer::Fail, "1 stale end"), "{stale:?}");
+    assert_eq!((stale.outcome(), stale.actual()), (CheckOutcome::Fail, "1 stale end"), "{stale:?}");
     assert_eq!(stale.covers(), "the end of 1 of 2 partitions, requested after an ack");
 }
 
@@ -574,7 +578,7 @@ fn no_stale_end_says_why_an_end_is_unknown() {
         }
         change(&mut seen);
         let answer = reader(&CheckSettings::NoStaleEnd, &seen);
-        assert_eq!(answer.outcome(), CheckAnswer::Inconclusive, "{answer:?}");
+        assert_eq!(answer.outcome(), CheckOutcome::Inconclusive, "{answer:?}");
         (answer.actual().to_owned(), answer.message().to_owned())
     };
     let one = |change: &dyn Fn(&mut Observations)| open(change, &[1]).1;
@@ -644,7 +648,7 @@ fn no_message_of_an_answer_that_is_open_leaves_out_what_to_do() {
         for it in one_of_each() {
             for result in evaluate(&plan(&[("it", it.clone(), None)]), &seen) {
                 let answer = result.answer;
-                if answer.outcome() == CheckAnswer::Inconclusive {
+                if answer.outcome() == CheckOutcome::Inconclusive {
                     assert!(answer.message().contains("; "), "{}: {answer:?}", it.kind());
                 }
             }
@@ -674,26 +678,26 @@ fn roundtrips(change: impl FnOnce(&mut ScenarioSeen)) -> Answer {
 #[test]
 fn roundtrip_ok_wants_each_iteration_acked_and_read_back() {
     let good = roundtrips(|_| {});
-    assert_eq!((good.outcome(), good.covers()), (CheckAnswer::Pass, "10 round trips"));
+    assert_eq!((good.outcome(), good.covers()), (CheckOutcome::Pass, "10 round trips"));
     let late = roundtrips(|ping| ping.counts.received = 9);
-    assert_eq!((late.outcome(), late.actual()), (CheckAnswer::Fail, "9 of 10 round trips"));
+    assert_eq!((late.outcome(), late.actual()), (CheckOutcome::Fail, "9 of 10 round trips"));
     assert_eq!(late.message(), "1 acked, but not read back in time");
     let open = roundtrips(|ping| (ping.counts.acked, ping.counts.received, ping.counts.failed) = (9, 9, 1));
-    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "9 of 10 round trips"));
+    assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "9 of 10 round trips"));
     let unanswered = roundtrips(|ping| ping.counts.acked = 9);
-    assert_eq!(unanswered.outcome(), CheckAnswer::Inconclusive, "read back, and never acked");
+    assert_eq!(unanswered.outcome(), CheckOutcome::Inconclusive, "read back, and never acked");
     let altered = roundtrips(|ping| {
         (ping.counts.acked, ping.counts.received) = (9, 9);
         ping.of_type.uuids = Some((10, 1));
     });
-    assert_eq!(altered.outcome(), CheckAnswer::Fail);
+    assert_eq!(altered.outcome(), CheckOutcome::Fail);
     let early = roundtrips(|ping| {
         (ping.counts.sent, ping.counts.acked, ping.counts.received) = (5, 5, 5);
         ping.ended = ScenarioEnd::Timeout;
     });
-    assert_eq!(early.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(early.outcome(), CheckOutcome::Inconclusive);
     let idle = roundtrips(|ping| ping.counts = Snapshot::default());
-    assert_eq!((idle.outcome(), idle.actual()), (CheckAnswer::Inconclusive, "no data"));
+    assert_eq!((idle.outcome(), idle.actual()), (CheckOutcome::Inconclusive, "no data"));
 }
 
 #[test]
@@ -704,10 +708,10 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let some = ask(CheckSettings::Reachable, None, &seen).answer;
     assert_eq!(
         (some.outcome(), some.actual(), some.message()),
-        (CheckAnswer::Fail, "1 of 2 brokers", "a:1: not reached")
+        (CheckOutcome::Fail, "1 of 2 brokers", "a:1: not reached")
     );
     seen.scenarios[2].ended = ScenarioEnd::Aborted;
-    assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.outcome(), CheckOutcome::Inconclusive);
     seen.scenarios[2].of_type.brokers = vec![broker(true)];
     assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.covers(), "1 broker");
 
@@ -727,9 +731,9 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let good = judge(CheckSettings::HttpOk);
     assert_eq!(
         (good.outcome(), good.actual(), good.covers()),
-        (CheckAnswer::Pass, "2 of 2 with HTTP 200", "2 requests")
+        (CheckOutcome::Pass, "2 of 2 with HTTP 200", "2 requests")
     );
-    assert_eq!(judge(CheckSettings::NonEmpty).outcome(), CheckAnswer::Fail);
+    assert_eq!(judge(CheckSettings::NonEmpty).outcome(), CheckOutcome::Fail);
     assert_eq!(judge(CheckSettings::SeriesPresent).message(), "missing: up");
 }
 
@@ -756,12 +760,12 @@ fn a_series_is_missing_only_where_all_of_the_page_was_read() {
         let answer = evaluate(&plan, &seen).remove(0).answer;
         (answer.outcome(), answer.message().to_owned())
     };
-    assert_eq!(judge(&[("up", 2, 0)]).0, CheckAnswer::Pass);
+    assert_eq!(judge(&[("up", 2, 0)]).0, CheckOutcome::Pass);
     let (outcome, why) = judge(&[("up", 1, 1), ("there", 2, 0)]);
-    assert_eq!(outcome, CheckAnswer::Inconclusive);
+    assert_eq!(outcome, CheckOutcome::Inconclusive);
     assert!(why.starts_with("not in the first 16 MiB of a longer response: up;"), "{why}");
     let (outcome, why) = judge(&[("up", 1, 1), ("gone", 1, 0)]);
-    assert_eq!((outcome, why.as_str()), (CheckAnswer::Fail, "missing: gone (similar: gone{a=\"1\"})"));
+    assert_eq!((outcome, why.as_str()), (CheckOutcome::Fail, "missing: gone (similar: gone{a=\"1\"})"));
 }
 
 /// Observations without any problem, and a plan with a check of each kind. Created once, because that takes
@@ -844,7 +848,7 @@ proptest! {
         for result in evaluate(&EACH, &seen) {
             let (it, answer) = (result.check.ask, result.answer);
             let kind = it.kind();
-            if answer.outcome() == CheckAnswer::Pass {
+            if answer.outcome() == CheckOutcome::Pass {
                 prop_assert!(!answer.covers().is_empty(), "{kind} covers nothing: {answer:?}");
             }
             let observed = match &it {
@@ -859,12 +863,12 @@ proptest! {
                 _ => !read_ended.could_not_work(),
             };
             if !observed {
-                prop_assert!(answer.outcome() != CheckAnswer::Pass, "{kind} passes: {answer:?}");
+                prop_assert!(answer.outcome() != CheckOutcome::Pass, "{kind} passes: {answer:?}");
             }
             let healthy = !bad && matches!(it, CheckSettings::AllAcked { .. } | CheckSettings::NoLoss | CheckSettings::NoDuplicates { .. }
                 | CheckSettings::NoCorruption | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic | CheckSettings::NoStaleEnd);
             if healthy {
-                prop_assert!(answer.outcome() != CheckAnswer::Fail, "{kind} fails: {answer:?}");
+                prop_assert!(answer.outcome() != CheckOutcome::Fail, "{kind} fails: {answer:?}");
             }
         }
     }

@@ -13,7 +13,7 @@ use proptest::prelude::ProptestConfig;
 
 use super::case::CheckedScenario;
 use super::evaluate::evaluate_one;
-use super::{Answer, CheckAnswer, CheckResult, evaluate};
+use super::{Answer, CheckOutcome, CheckResult, evaluate};
 use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};
 use crate::metrics::Snapshot;
@@ -26,7 +26,7 @@ use crate::plan::{
     self, ActionPlan, Aspect, CheckPlan, CheckSettings, FaultKind, FaultPart, FaultPlan, Metric, Op, Plan,
     ScenarioKind, Start, ThresholdExpr,
 };
-use crate::record::{RunRecord, Status};
+use crate::record::{RunRecord, RunStatus};
 use crate::scenario::{LoadOptions, Position};
 
 /// How many random cases a property is tried with: few, so that unit tests take seconds, or many with `KAF6_LONG=1`, as in CI.
@@ -151,11 +151,11 @@ fn after() -> Option<FaultPart> {
 fn throughput_drops_compares_the_rates_before_and_during() {
     let seen = world(4);
     let good = answer(drops(0.5), &seen);
-    assert_eq!(good.outcome(), CheckAnswer::Pass);
+    assert_eq!(good.outcome(), CheckOutcome::Pass);
     assert_eq!(good.expected(), "at least 50 % less");
     assert_eq!(good.actual(), "60 % less (100/s before, 40/s during)");
-    assert_eq!(answer(drops(0.61), &seen).outcome(), CheckAnswer::Fail);
-    assert_eq!(answer(drops(0.6), &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(drops(0.61), &seen).outcome(), CheckOutcome::Fail);
+    assert_eq!(answer(drops(0.6), &seen).outcome(), CheckOutcome::Pass);
     assert_eq!(answer(drops(0.1), &world(12)).actual(), "20 % more (100/s before, 120/s during)");
     assert_eq!(ask(drops(0.5), None, &seen).scenario.as_deref(), Some("write"), "producers are asked first");
 }
@@ -165,19 +165,19 @@ fn throughput_drops_needs_load_before_and_during() {
     let mut seen = world(4);
     seen.faults[0].span = Some((ms(0), ms(5000)));
     let none = answer(drops(0.5), &seen);
-    assert_eq!((none.outcome(), none.actual()), (CheckAnswer::Inconclusive, "not measured"));
+    assert_eq!((none.outcome(), none.actual()), (CheckOutcome::Inconclusive, "not measured"));
     // The load ended before the fault, so the fault does not explain that nothing arrived.
     let mut seen = world(0);
     seen.scenarios[0].span = Some((ms(0), ms(10_000)));
     let done = answer(drops(0.5), &seen);
-    assert_eq!(done.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(done.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(done.message(), "scenario `write` ended before `slow`; run `write` longer");
     // The load ended during the fault. Only the time before that counts.
     let rate = |bucket| if bucket < 120 { 10 } else { 0 };
     seen.scenarios[0] = scenario("write", "produce", counts(rate, 300, 3000), (0, 12_000));
     assert_eq!(answer(drops(0.5), &seen).actual(), "0 % less (100/s before, 100/s during)");
     seen.faults[0].span = Some((ms(10_010), ms(10_050)));
-    assert_eq!(answer(drops(0.5), &seen).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(answer(drops(0.5), &seen).outcome(), CheckOutcome::Inconclusive);
 }
 
 #[test]
@@ -186,11 +186,17 @@ fn a_rate_during_a_fault_is_that_of_its_full_effect() {
     let mut seen = world(1);
     seen.faults[0].span = Some((ms(7000), ms(22_000)));
     let during = || Some(FaultPart::During("slow".to_owned()));
-    assert_eq!(answer(drops(0.9), &seen).outcome(), CheckAnswer::Fail);
-    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!(answer(drops(0.9), &seen).outcome(), CheckOutcome::Fail);
+    assert_eq!(
+        answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(),
+        CheckOutcome::Fail
+    );
     seen.faults[0].effect = Some((ms(10_000), ms(20_000)));
     assert_eq!(answer(drops(0.9), &seen).actual(), "90 % less (100/s before, 10/s during)");
-    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(
+        answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(),
+        CheckOutcome::Pass
+    );
     assert_eq!(answer(recovers(1000, 0.2), &seen).actual(), "100/s after 0 ms (100/s before)");
 }
 
@@ -199,7 +205,7 @@ fn a_reader_is_at_work_until_its_producers_end() {
     let mut seen = world(0);
     seen.scenarios[0].span = Some((ms(0), ms(10_000)));
     let reader = ask(drops(0.5), Some("read"), &seen).answer;
-    assert_eq!(reader.outcome(), CheckAnswer::Inconclusive, "{reader:?}");
+    assert_eq!(reader.outcome(), CheckOutcome::Inconclusive, "{reader:?}");
 }
 
 #[test]
@@ -207,7 +213,7 @@ fn throughput_drops_says_nothing_without_proof_of_the_fault() {
     let mut seen = world(10);
     seen.faults[0].effective = false;
     let open = answer(drops(0.5), &seen);
-    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(
         open.message(),
         "fault `slow` has no proof that it took effect; see the proof of `slow` and change the fault"
@@ -222,13 +228,13 @@ fn recovers_finds_the_first_second_at_the_old_rate() {
     let mut seen = world(4);
     seen.scenarios[0] = scenario("write", "produce", counts(late, 300, 3000), (0, 30_000));
     let good = answer(recovers(3000, 0.0), &seen);
-    assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "100/s after 2.4 s (100/s before)"));
+    assert_eq!((good.outcome(), good.actual()), (CheckOutcome::Pass, "100/s after 2.4 s (100/s before)"));
     assert_eq!(good.expected(), "100 % of the rate within 3 s");
-    assert_eq!(answer(recovers(2400, 0.0), &seen).outcome(), CheckAnswer::Pass);
-    assert_eq!(answer(recovers(2300, 0.0), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!(answer(recovers(2400, 0.0), &seen).outcome(), CheckOutcome::Pass);
+    assert_eq!(answer(recovers(2300, 0.0), &seen).outcome(), CheckOutcome::Fail);
     // A second of which a tenth is slow is within 10 %.
     let near = answer(recovers(3000, 0.1), &seen);
-    assert_eq!((near.outcome(), near.actual()), (CheckAnswer::Pass, "94/s after 2.3 s (100/s before)"));
+    assert_eq!((near.outcome(), near.actual()), (CheckOutcome::Pass, "94/s after 2.3 s (100/s before)"));
 }
 
 /// 50 minutes of load at 100/s, with buckets of 6.4 s. `slow` lasts from 1003 s to 1013 s, and the rate
@@ -251,16 +257,16 @@ fn recovers_does_not_blame_the_broker_for_wide_buckets() {
     assert_eq!(stopped.scenarios[0].counts.timeline.width_ms(), 6400);
     // The bucket in which the fault ended contains enough messages from after the fault.
     let mild = answer(recovers(1000, 0.2), &long_world(9, 10));
-    assert_eq!((mild.outcome(), mild.actual()), (CheckAnswer::Pass, "99.1/s after 0 ms (100/s before)"));
+    assert_eq!((mild.outcome(), mild.actual()), (CheckOutcome::Pass, "99.1/s after 0 ms (100/s before)"));
     // It does not, so the rate recovers in the next bucket, which begins 4.6 s after the fault.
     let open = answer(recovers(1000, 0.05), &stopped);
     assert_eq!(
         (open.outcome(), open.actual()),
-        (CheckAnswer::Inconclusive, "100/s after 4.6 s (100/s before)")
+        (CheckOutcome::Inconclusive, "100/s after 4.6 s (100/s before)")
     );
-    assert_eq!(answer(recovers(4600, 0.05), &stopped).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(recovers(4600, 0.05), &stopped).outcome(), CheckOutcome::Pass);
     let bad = answer(recovers(1000, 0.05), &long_world(0, 8));
-    assert_eq!(bad.outcome(), CheckAnswer::Fail, "{bad:?}");
+    assert_eq!(bad.outcome(), CheckOutcome::Fail, "{bad:?}");
 }
 
 /// `read` read 3,000 messages in partition 0 of topic 0, to its end, and found nothing wrong.
@@ -302,12 +308,12 @@ fn what_the_audit_decides_is_open_without_it() {
         of_anomaly(Anomaly::Rewritten),
         of_anomaly(Anomaly::Misplaced),
     ] {
-        assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+        assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
         let why = "the audit did not re-read 3,000 acked messages; increase `run.timeout`";
         assert!(open.message().contains(why), "{open:?}");
     }
-    assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), CheckAnswer::Pass, "one pass decides");
-    assert_eq!(of(CheckSettings::NoDuplicates { strict: false }).outcome(), CheckAnswer::Pass);
+    assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), CheckOutcome::Pass, "one pass decides");
+    assert_eq!(of(CheckSettings::NoDuplicates { strict: false }).outcome(), CheckOutcome::Pass);
 }
 
 #[test]
@@ -316,19 +322,19 @@ fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() 
     let mut seen = world(4);
     seen.scenarios[0] = scenario("write", "produce", counts(never, 300, 3000), (0, 30_000));
     let bad = answer(recovers(3000, 0.1), &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "at most 60/s (100/s before)"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "at most 60/s (100/s before)"));
     // The load ends 9.9 s after the fault. The last second to look at begins 8.9 s after it.
     seen.scenarios[0].span = Some((ms(0), ms(29_900)));
-    assert_eq!(answer(recovers(8900, 0.1), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!(answer(recovers(8900, 0.1), &seen).outcome(), CheckOutcome::Fail);
     let open = answer(recovers(9000, 0.1), &seen);
-    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(
         open.message(),
         "the load of `write` ended 9.9 s after `slow`, too early to see a recovery; run `write` longer"
     );
     seen.scenarios[0].span = Some((ms(0), ms(19_000)));
     let gone = answer(recovers(3000, 0.1), &seen);
-    assert_eq!(gone.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(gone.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(gone.message(), "the load of `write` ended before `slow`; run `write` longer");
     seen.scenarios[0].counts = Snapshot::default();
     assert_eq!(answer(recovers(3000, 0.1), &seen).actual(), "no data");
@@ -344,9 +350,9 @@ fn threshold_looks_at_the_part_that_a_fault_cuts_out() {
     let seen = world(4);
     let rate = |op, value, span| answer(threshold(Metric::Rate, op, value, span), &seen);
     assert_eq!(rate(Op::Less, 41.0, during()).actual(), "40/s");
-    assert_eq!(rate(Op::Less, 41.0, during()).outcome(), CheckAnswer::Pass);
-    assert_eq!(rate(Op::Less, 40.0, during()).outcome(), CheckAnswer::Fail);
-    assert_eq!(rate(Op::GreaterOrEqual, 100.0, after()).outcome(), CheckAnswer::Pass);
+    assert_eq!(rate(Op::Less, 41.0, during()).outcome(), CheckOutcome::Pass);
+    assert_eq!(rate(Op::Less, 40.0, during()).outcome(), CheckOutcome::Fail);
+    assert_eq!(rate(Op::GreaterOrEqual, 100.0, after()).outcome(), CheckOutcome::Pass);
     let of = |metric| answer(threshold(metric, Op::GreaterOrEqual, 0.0, during()), &seen).actual().to_owned();
     assert_eq!(of(Metric::Acked), "400");
     assert_eq!(of(Metric::Received), "0", "a producer reads nothing");
@@ -362,10 +368,10 @@ fn threshold_looks_at_the_part_that_a_fault_cuts_out() {
 fn threshold_on_a_part_without_data_is_no_pass() {
     let p95 = |seen: &Observations, span| answer(threshold(Metric::P95, Op::Less, 1e9, span), seen);
     let still = p95(&world(0), during());
-    assert_eq!((still.outcome(), still.actual()), (CheckAnswer::Inconclusive, "no data"));
+    assert_eq!((still.outcome(), still.actual()), (CheckOutcome::Inconclusive, "no data"));
     let mut seen = world(4);
     seen.scenarios[0].span = Some((ms(0), ms(15_000)));
-    assert_eq!(p95(&seen, after()).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(p95(&seen, after()).outcome(), CheckOutcome::Inconclusive);
     seen.faults[0].span = None;
     assert_eq!(p95(&seen, during()).message(), "fault `slow` never started; start `slow` earlier");
 }
@@ -375,9 +381,9 @@ fn continuity_is_the_longest_time_without() {
     let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
     let mut seen = world(0);
     let bad = answer(gap(9999), &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "10 s without an ack"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "10 s without an ack"));
     assert_eq!(bad.message(), "from 10.000 s to 20.000 s, during `slow`");
-    assert_eq!(answer(gap(10_000), &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(gap(10_000), &seen).outcome(), CheckOutcome::Pass);
     assert_eq!(ask(gap(1), Some("read"), &seen).answer.actual(), "10 s without a read");
     assert_eq!(evaluate(&plan(&[("it", gap(1), None)]), &seen).len(), 2, "each producer and each consumer");
     seen.scenarios[0].counts = Snapshot::default();
@@ -392,7 +398,7 @@ fn continuity_counts_a_stall_before_the_first_ack() {
     seen.scenarios[0].counts = counts(late, 300, 3000);
     seen.scenarios[0].counts.sent = seen.scenarios[0].counts.acked;
     let stalled = answer(gap(1000), &seen);
-    assert_eq!(stalled.outcome(), CheckAnswer::Fail, "{stalled:?}");
+    assert_eq!(stalled.outcome(), CheckOutcome::Fail, "{stalled:?}");
     assert!(stalled.message().starts_with("from 0.000 s to 3.0"), "{stalled:?}");
 }
 
@@ -405,16 +411,16 @@ fn continuity_counts_a_stall_at_the_end() {
     let load = |messages: &[Message]| counted(messages, ms(0), ms(30_000), 3000);
     seen.scenarios[0].counts = load(&messages);
     // All messages are acked. The producer had no more to send.
-    assert_eq!(answer(gap(1000), &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(gap(1000), &seen).outcome(), CheckOutcome::Pass);
     messages.push(Message { end_us: None, ..acked(2000) });
     seen.scenarios[0].counts = load(&messages);
     let open = answer(gap(1000), &seen);
-    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Fail, "10 s without an ack"));
+    assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Fail, "10 s without an ack"));
     seen.scenarios[1].counts = load(&messages);
     assert_eq!(ask(gap(1000), Some("read"), &seen).answer.actual(), "10.01 s without a read");
     seen.scenarios[0].ended = ScenarioEnd::Interrupted;
     let cut = answer(gap(1000), &seen);
-    assert_eq!((cut.outcome(), cut.actual()), (CheckAnswer::Inconclusive, "none over 10 ms"));
+    assert_eq!((cut.outcome(), cut.actual()), (CheckOutcome::Inconclusive, "none over 10 ms"));
 }
 
 fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
@@ -446,17 +452,17 @@ fn change(aspect: Aspect) -> MetadataChange {
 #[test]
 fn metadata_stable_names_each_change_that_is_not_allowed() {
     let judge = |seen: &ScenarioSeen, allow: &[Aspect]| judge_metadata(seen, allow);
-    assert_eq!(judge(&watched(Vec::new()), &[]).outcome(), CheckAnswer::Pass);
+    assert_eq!(judge(&watched(Vec::new()), &[]).outcome(), CheckOutcome::Pass);
     let seen = watched(vec![change(Aspect::Leaders), change(Aspect::Brokers)]);
     let bad = judge(&seen, &[Aspect::Brokers]);
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "1 change"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "1 change"));
     assert_eq!(bad.expected(), "0 changes except brokers, no silence over 10 s");
     assert_eq!(
         bad.message(),
         "leaders of t[2] changed from 0 to 1 at 12.345 s, during `slow`, as reported by a:1"
     );
     let good = judge(&seen, &[Aspect::Brokers, Aspect::Leaders]);
-    assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "0 changes, 2 allowed"));
+    assert_eq!((good.outcome(), good.actual()), (CheckOutcome::Pass, "0 changes, 2 allowed"));
     let many = watched(vec![change(Aspect::TopicIds); 5]);
     assert!(judge(&many, &[]).message().ends_with("; and 2 more"));
 }
@@ -474,18 +480,18 @@ fn metadata_stable_needs_answers() {
     assert_eq!(
         (one.outcome(), one.message()),
         (
-            CheckAnswer::Inconclusive,
+            CheckOutcome::Inconclusive,
             "b:1 never answered: refused; make sure that kaf6 can reach every address that the brokers advertise"
         )
     );
     seen.of_type.watch.as_mut().unwrap().brokers.remove(0);
     let none = judge(&seen);
-    assert_eq!((none.outcome(), none.actual()), (CheckAnswer::Inconclusive, "no data"));
+    assert_eq!((none.outcome(), none.actual()), (CheckOutcome::Inconclusive, "no data"));
     seen.of_type.watch = None;
     assert_eq!(judge(&seen).actual(), "no data");
     let mut more = watched(Vec::new());
     more.of_type.watch.as_mut().unwrap().more_changes = 1;
-    assert_eq!(judge(&more).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(judge(&more).outcome(), CheckOutcome::Inconclusive);
 }
 
 /// A watch of 30 s whose broker was silent in these periods, in milliseconds. The last period may last until
@@ -505,16 +511,16 @@ fn metadata_stable_fails_for_a_broker_that_stops_answering() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
     // The fault lasts from 10 s to 20 s.
     let dead = judge(&[(19_000, 30_001)], true);
-    assert_eq!((dead.outcome(), dead.actual()), (CheckAnswer::Fail, "silent for 10.001 s"));
+    assert_eq!((dead.outcome(), dead.actual()), (CheckOutcome::Fail, "silent for 10.001 s"));
     assert_eq!(dead.expected(), "0 changes, no silence over 10 s");
     let words = "a:1 did not answer from 19.000 s to 30.001 s, during `slow` (tcp: refused)";
     assert_eq!(dead.message(), words);
     let back = judge(&[(20_500, 30_501)], false);
-    assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Fail, "silent for 10.001 s"), "back too late");
+    assert_eq!((back.outcome(), back.actual()), (CheckOutcome::Fail, "silent for 10.001 s"), "back too late");
     let mut both = silent(&[(20_500, 30_501)], false);
     both.of_type.watch.as_mut().unwrap().changes = vec![change(Aspect::Leaders)];
     let both = judge_metadata(&both, &[]);
-    assert_eq!((both.outcome(), both.actual()), (CheckAnswer::Fail, "1 change, silent for 10.001 s"));
+    assert_eq!((both.outcome(), both.actual()), (CheckOutcome::Fail, "1 change, silent for 10.001 s"));
     assert!(both.message().starts_with("leaders of t[2]") && both.message().contains("; a:1 did not answer"));
 }
 
@@ -523,12 +529,12 @@ fn metadata_stable_lets_faults_silence_a_broker() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
     // Ten seconds before the fault, all of the fault, and ten seconds after it.
     let planned = judge(&[(1, 30_000)], false);
-    assert_eq!((planned.outcome(), planned.actual()), (CheckAnswer::Pass, "0 changes"), "{planned:?}");
+    assert_eq!((planned.outcome(), planned.actual()), (CheckOutcome::Pass, "0 changes"), "{planned:?}");
     assert!(planned.message().starts_with("a:1 did not answer from 0.001 s to 30.000 s"), "{planned:?}");
     let within = judge(&[(10_500, 19_000)], false);
-    assert_eq!((within.outcome(), within.message()), (CheckAnswer::Pass, ""));
+    assert_eq!((within.outcome(), within.message()), (CheckOutcome::Pass, ""));
     let short = judge(&[(5000, 8000)], false);
-    assert_eq!(short.outcome(), CheckAnswer::Pass);
+    assert_eq!(short.outcome(), CheckOutcome::Pass);
     assert!(short.message().starts_with("a:1 did not answer from 5.000 s to 8.000 s"), "{short:?}");
     // The time to become ready again does not count either.
     let (plan, mut seen) = (plan(&[]), world(10));
@@ -538,23 +544,27 @@ fn metadata_stable_lets_faults_silence_a_broker() {
         evaluate_one(&CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(10_000) }, &case)
             .outcome()
     };
-    assert_eq!(judge(&seen), CheckAnswer::Fail);
+    assert_eq!(judge(&seen), CheckOutcome::Fail);
     seen.faults[0].settled = Some(ms(24_000));
-    assert_eq!(judge(&seen), CheckAnswer::Pass);
+    assert_eq!(judge(&seen), CheckOutcome::Pass);
 }
 
 #[test]
 fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
     let open = judge(&[(25_000, 30_000)], true);
-    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(
         open.message(),
         "a:1 did not answer from 25.000 s to 30.000 s (tcp: refused), until the watch ended: kaf6 cannot tell whether the broker would have answered within 10 s; run the watch longer"
     );
-    assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), CheckAnswer::Inconclusive, "the fault is over");
+    assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), CheckOutcome::Inconclusive, "the fault is over");
     // A fault that is not undone before the end, such as a `stop` without `for`.
-    assert_eq!(judge(&[(9_900, 20_000)], true).outcome(), CheckAnswer::Pass, "it is the fault that holds it");
+    assert_eq!(
+        judge(&[(9_900, 20_000)], true).outcome(),
+        CheckOutcome::Pass,
+        "it is the fault that holds it"
+    );
 }
 
 #[test]
@@ -562,7 +572,7 @@ fn metadata_stable_needs_more_than_one_answer() {
     let mut seen = watched(Vec::new());
     seen.of_type.watch.as_mut().unwrap().brokers[0].answered = 1;
     let once = judge_metadata(&seen, &[]);
-    assert_eq!(once.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(once.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(
         once.message(),
         "a:1 answered only once, so there is nothing to compare; run the watch longer"
@@ -570,9 +580,9 @@ fn metadata_stable_needs_more_than_one_answer() {
     // The broker answered once and never again.
     let mut seen = silent(&[(2000, 30_000)], true);
     seen.of_type.watch.as_mut().unwrap().brokers[0].answered = 1;
-    assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckOutcome::Inconclusive);
     seen.of_type.watch.as_mut().unwrap().brokers[0].silences[0].to = ms(31_000);
-    assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Fail);
+    assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckOutcome::Fail);
 }
 
 /// Like [`world`], with another fault `first` before `slow`. The rate is 100/s, except for `dip` from the
@@ -599,7 +609,7 @@ fn a_rate_before_a_fault_leaves_out_the_faults_before_it() {
     let seen = two_faults((5000, 15_000), (200, 1));
     assert_eq!(answer(drops(0.1), &seen).actual(), "0 % less (100/s before, 100/s during)");
     let back = answer(recovers(3000, 0.0), &seen);
-    assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Pass, "100/s after 0 ms (100/s before)"));
+    assert_eq!((back.outcome(), back.actual()), (CheckOutcome::Pass, "100/s after 0 ms (100/s before)"));
     // A rate that is low for longer than a fault's effects last counts as normal.
     let slow = two_faults((5000, 15_000), (300, 1));
     assert_eq!(answer(drops(0.1), &slow).actual(), "29 % more (77.5/s before, 100/s during)");
@@ -621,7 +631,7 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
         let seen = two_faults(first, (300, 1));
         for ask in [drops(0.1), recovers(3000, 0.2)] {
             let open = answer(ask, &seen);
-            assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "not measured"));
+            assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "not measured"));
             assert_eq!(
                 open.message(),
                 "`write` ran too briefly before `slow` for a comparison, not counting `first` and the 10 s after it; space the faults further apart"
@@ -630,11 +640,11 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
     }
     assert_eq!(
         answer(drops(0.0), &two_faults((1000, 32_000), (300, 1))).outcome(),
-        CheckAnswer::Pass,
+        CheckOutcome::Pass,
         "a second is left"
     );
     // A later fault does not matter.
-    assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome(), CheckOutcome::Pass);
 }
 
 #[test]
@@ -651,11 +661,11 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     let mut seen = world(10);
     seen.scenarios[2].of_type.brokers =
         vec![crate::observe::BrokerSeen { reachable: true, ..crate::observe::BrokerSeen::default() }];
-    let outcomes = |plan: &Plan, seen: &Observations| -> Vec<(String, CheckAnswer)> {
+    let outcomes = |plan: &Plan, seen: &Observations| -> Vec<(String, CheckOutcome)> {
         evaluate(plan, seen).into_iter().map(|r| (r.check.name, r.answer.outcome())).collect()
     };
-    use CheckAnswer::{Fail, Inconclusive, Pass};
-    let all = |list: [CheckAnswer; 6]| -> Vec<(String, CheckAnswer)> {
+    use CheckOutcome::{Fail, Inconclusive, Pass};
+    let all = |list: [CheckOutcome; 6]| -> Vec<(String, CheckOutcome)> {
         asks.iter().map(|(name, ..)| (*name).to_owned()).zip(list).collect()
     };
     assert_eq!(outcomes(&plan, &seen), all([Pass, Fail, Pass, Fail, Pass, Pass]));
@@ -676,13 +686,13 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     };
     seen.faults[0].proof = "the relay delayed nothing".to_owned();
     let judged = record(&plan, seen.clone());
-    assert_eq!(judged.status, Status::Error);
+    assert_eq!(judged.status, RunStatus::Error);
     assert_eq!(
         judged.reason,
         "fault `slow` has no proof that it took effect: the relay delayed nothing; 2 of 3 checks inconclusive"
     );
     seen.faults[0].effective = true;
-    assert_eq!(record(&plan, seen.clone()).status, Status::Pass);
+    assert_eq!(record(&plan, seen.clone()).status, RunStatus::Pass);
     seen.faults[0].span = None;
     seen.faults[0].proof = "it never started: all was over".to_owned();
     let never = record(&plan, seen).reason;
@@ -729,16 +739,16 @@ fn a_latency_that_is_too_high_only_by_what_kaf6_itself_was_late_says_nothing_of_
         answer(threshold(Metric::P99, Op::Less, value, None), &seen)
     };
     let own = late_by(160, 250.0);
-    assert_eq!(own.outcome(), CheckAnswer::Inconclusive, "{own:?}");
+    assert_eq!(own.outcome(), CheckOutcome::Inconclusive, "{own:?}");
     assert!(own.message().starts_with("kaf6 itself sent messages up to 160 ms late"), "{own:?}");
-    assert_eq!(late_by(140, 250.0).outcome(), CheckAnswer::Fail, "too high without that, too");
-    assert_eq!(late_by(160, 500.0).outcome(), CheckAnswer::Pass);
+    assert_eq!(late_by(140, 250.0).outcome(), CheckOutcome::Fail, "too high without that, too");
+    assert_eq!(late_by(160, 500.0).outcome(), CheckOutcome::Pass);
     // A reader's latency starts when the message was due, so it includes the producer's delay.
     let mut seen = world(10);
     seen.scenarios[1].counts.latency.record_n_us(400_000, 100_000);
     seen.scenarios[0].counts.late.record_n_us(390_000, 1000);
     let read = ask(threshold(Metric::P50, Op::LessOrEqual, 50.0, None), Some("read"), &seen).answer;
-    assert_eq!(read.outcome(), CheckAnswer::Inconclusive, "{read:?}");
+    assert_eq!(read.outcome(), CheckOutcome::Inconclusive, "{read:?}");
 }
 
 #[test]
@@ -781,7 +791,7 @@ fn reversal(side: LogSide, proof: ReversalProof) -> LogReversal {
 #[test]
 fn log_offsets_monotonic_fails_with_each_offset_that_is_proven_to_have_gone_back() {
     let good = bounds(|_| {});
-    assert_eq!((good.outcome(), good.message()), (CheckAnswer::Pass, ""), "{good:?}");
+    assert_eq!((good.outcome(), good.message()), (CheckOutcome::Pass, ""), "{good:?}");
     assert_eq!(good.covers(), "18 responses from 2 partitions to `ends`, 0.000 s to 30.000 s");
     for (side, name) in [(LogSide::Start, "start"), (LogSide::End, "end")] {
         // Evidence is enough, even if not everything was observed.
@@ -789,7 +799,7 @@ fn log_offsets_monotonic_fails_with_each_offset_that_is_proven_to_have_gone_back
             seen.logs[1].reversals = vec![reversal(side, ReversalProof::SameTopic)];
             seen.logs[0].silent = true;
         });
-        assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "1 reversal"), "{bad:?}");
+        assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "1 reversal"), "{bad:?}");
         assert_eq!(bad.message(), format!("the reported {name} of t[1] went back from 90 to 40 at 3.200 s"));
     }
     let many = bounds(|seen| {
@@ -803,7 +813,7 @@ fn log_offsets_monotonic_fails_with_each_offset_that_is_proven_to_have_gone_back
 fn log_offsets_monotonic_says_what_is_unknown() {
     let open = |change: &dyn Fn(&mut OffsetsSeen)| {
         let answer = bounds(|seen| change(seen));
-        assert_eq!(answer.outcome(), CheckAnswer::Inconclusive, "{answer:?}");
+        assert_eq!(answer.outcome(), CheckOutcome::Inconclusive, "{answer:?}");
         answer.message().to_owned()
     };
     let of = |proof| open(&|seen| seen.logs[1].reversals = vec![reversal(LogSide::End, proof)]);
@@ -831,6 +841,6 @@ fn log_offsets_monotonic_says_what_is_unknown() {
 fn a_start_that_goes_back_with_another_leader_passes_and_is_named() {
     let answer =
         bounds(|seen| seen.logs[1].reversals = vec![reversal(LogSide::Start, ReversalProof::OtherLeader)]);
-    assert_eq!(answer.outcome(), CheckAnswer::Pass);
+    assert_eq!(answer.outcome(), CheckOutcome::Pass);
     assert!(answer.message().ends_with("at 3.200 s, with another leader"), "{answer:?}");
 }

@@ -165,18 +165,18 @@ impl Load {
         (SECOND, kept(SECOND))
     }
 
-    fn recovers(&self, within: u64, tolerance: f64) -> CheckAnswer {
+    fn recovers(&self, within: u64, tolerance: f64) -> CheckOutcome {
         let outcome = self.recovers_from_even(within, tolerance);
         let even =
             self.before().is_none_or(|before| self.span_of(before, tolerance).1 >= 1.0 - tolerance - 1e-9);
-        if outcome == CheckAnswer::Fail && !even { CheckAnswer::Inconclusive } else { outcome }
+        if outcome == CheckOutcome::Fail && !even { CheckOutcome::Inconclusive } else { outcome }
     }
 
-    fn recovers_from_even(&self, within: u64, tolerance: f64) -> CheckAnswer {
-        let (Some(before), end) = (self.before(), self.fault.1) else { return CheckAnswer::Inconclusive };
+    fn recovers_from_even(&self, within: u64, tolerance: f64) -> CheckOutcome {
+        let (Some(before), end) = (self.before(), self.fault.1) else { return CheckOutcome::Inconclusive };
         let load_end = self.span.1;
         if !self.busy() && load_end > end {
-            return CheckAnswer::Inconclusive;
+            return CheckOutcome::Inconclusive;
         }
         let near = |done: f64, target: f64| done >= (1.0 - tolerance) * target - 1e-9;
         let last = load_end / BUCKET * BUCKET;
@@ -192,9 +192,9 @@ impl Load {
                 let took = at.saturating_sub(end);
                 let first = at == end.div_ceil(BUCKET) * BUCKET;
                 return match (took <= within, first) {
-                    (true, _) => CheckAnswer::Pass,
-                    (false, true) => CheckAnswer::Inconclusive,
-                    (false, false) => CheckAnswer::Fail,
+                    (true, _) => CheckOutcome::Pass,
+                    (false, true) => CheckOutcome::Inconclusive,
+                    (false, false) => CheckOutcome::Fail,
                 };
             }
             if at >= end {
@@ -204,17 +204,17 @@ impl Load {
             at += BUCKET;
         }
         match looked {
-            Some(looked) if missed && looked + BUCKET > within => CheckAnswer::Fail,
-            _ => CheckAnswer::Inconclusive,
+            Some(looked) if missed && looked + BUCKET > within => CheckOutcome::Fail,
+            _ => CheckOutcome::Inconclusive,
         }
     }
 
-    fn throughput_drops(&self, at_least: f64) -> CheckAnswer {
-        let Some(before) = self.before() else { return CheckAnswer::Inconclusive };
+    fn throughput_drops(&self, at_least: f64) -> CheckOutcome {
+        let Some(before) = self.before() else { return CheckOutcome::Inconclusive };
         let until = self.fault.1.min(self.span.1);
         let (from, to) = (self.fault.0.div_ceil(BUCKET) * BUCKET, until / BUCKET * BUCKET);
         if to <= from {
-            return CheckAnswer::Inconclusive;
+            return CheckOutcome::Inconclusive;
         }
         let seconds = (to - from) as f64 / 1e6;
         let during = self.done(from, to);
@@ -225,14 +225,14 @@ impl Load {
             load.target(before, from, to)
         };
         if target == 0.0 {
-            return CheckAnswer::Inconclusive;
+            return CheckOutcome::Inconclusive;
         }
         let fell = |from: f64| 1.0 - (during / seconds) / (from / seconds) >= at_least;
         let due = self.due(from, to);
         match fell(target) {
-            true => CheckAnswer::Pass,
-            false if due / seconds > before && fell(due) => CheckAnswer::Inconclusive,
-            false => CheckAnswer::Fail,
+            true => CheckOutcome::Pass,
+            false if due / seconds > before && fell(due) => CheckOutcome::Inconclusive,
+            false => CheckOutcome::Fail,
         }
     }
 
@@ -257,12 +257,12 @@ impl Load {
         gaps
     }
 
-    fn continuity(&self, max_gap: u64) -> CheckAnswer {
+    fn continuity(&self, max_gap: u64) -> CheckOutcome {
         if self.gaps().into_iter().any(|gap| gap > max_gap.max(10_000)) {
-            return CheckAnswer::Fail;
+            return CheckOutcome::Fail;
         }
         // The other scenarios of the run are active all the time.
-        CheckAnswer::Pass
+        CheckOutcome::Pass
     }
 }
 
@@ -418,7 +418,7 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
         (15_000, 40, Broker::Acks(10)),
     ]);
     let bad = burst.answer(recovers(5000, 0.2));
-    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "at most 13/s (40/s before)"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "at most 13/s (40/s before)"));
     assert_eq!(
         bad.message(),
         "424/s after 0 ms (40/s before), but the recovery did not last: 13/s afterwards"
@@ -433,29 +433,29 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
         (12_000, 40, FAST),
         (9000, 40, Broker::Stalls),
     ]);
-    assert_eq!(later.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Pass);
+    assert_eq!(later.answer(recovers(5000, 0.2)).outcome(), CheckOutcome::Pass);
 }
 
 #[test]
 fn a_stage_that_goes_down_by_plan_is_no_fault() {
     let down = of(&[(10_000, 40, FAST), (4000, 40, Broker::Acks(30)), (15_000, 4, FAST)]);
     let good = down.answer(recovers(5000, 0.2));
-    assert_eq!(good.outcome(), CheckAnswer::Pass, "{good:?}");
+    assert_eq!(good.outcome(), CheckOutcome::Pass, "{good:?}");
     let idle = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, FAST)]);
     let still = idle.answer(recovers(5000, 0.2));
     assert_eq!(
         (still.outcome(), still.actual()),
-        (CheckAnswer::Pass, "4/s after 0 ms (40/s before, 4/s due)")
+        (CheckOutcome::Pass, "4/s after 0 ms (40/s before, 4/s due)")
     );
     // It is not a drop either.
     let drop = idle.answer(drops(0.5));
     assert_eq!(
         (drop.outcome(), drop.actual()),
-        (CheckAnswer::Fail, "0 % less (40/s before, 4/s during, 4/s due)")
+        (CheckOutcome::Fail, "0 % less (40/s before, 4/s during, 4/s due)")
     );
     // A broker that rejects the few due messages has not recovered.
     let refused = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, Broker::Refuses)]);
-    assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Fail);
+    assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), CheckOutcome::Fail);
 }
 
 #[test]
@@ -464,11 +464,11 @@ fn more_that_is_asked_for_during_a_fault_is_not_compared_with_less_before_it() {
     let open = up.answer(drops(0.5));
     assert_eq!(
         (open.outcome(), open.actual()),
-        (CheckAnswer::Inconclusive, "1 % less (10/s before, 9.9/s during)")
+        (CheckOutcome::Inconclusive, "1 % less (10/s before, 9.9/s during)")
     );
     assert!(open.message().starts_with("40/s became due during `slow`, more than before it"), "{open:?}");
     let fast = of(&[(10_000, 10, FAST), (10_000, 40, FAST), (5000, 10, FAST)]);
-    assert_eq!(fast.answer(drops(0.5)).outcome(), CheckAnswer::Fail);
+    assert_eq!(fast.answer(drops(0.5)).outcome(), CheckOutcome::Fail);
 }
 
 #[test]
@@ -476,15 +476,15 @@ fn pauses_by_plan_are_no_gaps() {
     let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
     // Stages that are slower than `max_gap`.
     let slow = of(&[(3000, 40, FAST), (20_000, 1, FAST), (8000, 0, FAST), (3000, 40, FAST)]);
-    assert_eq!(slow.answer(gap(500)).outcome(), CheckAnswer::Pass);
+    assert_eq!(slow.answer(gap(500)).outcome(), CheckOutcome::Pass);
     // Two producers, 4 s apart, for one reader.
     let apart = of(&[(3000, 40, FAST), (4000, 0, FAST), (3000, 40, FAST)]);
     let apart = Load { reads: true, ..apart };
-    assert_eq!(apart.answer(gap(500)).outcome(), CheckAnswer::Pass);
+    assert_eq!(apart.answer(gap(500)).outcome(), CheckOutcome::Pass);
     // A message that is due and not acked is a gap, rejected or not.
     for broker in [Broker::Refuses, Broker::Stalls] {
         let bad = of(&[(3000, 40, FAST), (10_000, 1, broker), (3000, 40, FAST)]).answer(gap(5000));
-        assert_eq!(bad.outcome(), CheckAnswer::Fail);
+        assert_eq!(bad.outcome(), CheckOutcome::Fail);
         assert!(bad.message().starts_with("from 3.000 s to 13.0"), "{bad:?}");
     }
 }
@@ -494,7 +494,7 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
     let idle = of(&[(10_000, 40, FAST), (4000, 0, FAST), (15_000, 40, FAST)]);
     for ask in [drops(0.5), recovers(5000, 0.2)] {
         let open = idle.answer(ask);
-        assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no work due"));
+        assert_eq!((open.outcome(), open.actual()), (CheckOutcome::Inconclusive, "no work due"));
         assert_eq!(
             open.message(),
             "`write` had no work during `slow` (no message due, unacked or unread); keep `write` running during `slow`"
@@ -508,24 +508,24 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
     };
     // Another scenario was active then.
     let mut seen = idle.seen();
-    assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Pass);
+    assert_eq!(evaluate(&seen)[0].outcome(), CheckOutcome::Pass);
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
     let answers = evaluate(&seen);
-    assert_eq!(answers[0].outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(answers[0].outcome(), CheckOutcome::Inconclusive);
     assert_eq!(
         answers[0].message(),
         "no scenario had work during `slow` (no message due, unacked or unread); keep the load running during `slow`"
     );
-    assert_eq!(answers[1].outcome(), CheckAnswer::Pass);
+    assert_eq!(answers[1].outcome(), CheckOutcome::Pass);
     // One message that waits the whole time counts as work.
     let open = of(&[(10_000, 40, FAST), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
     let mut seen = open.seen();
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
-    assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(evaluate(&seen)[0].outcome(), CheckOutcome::Inconclusive);
     let late = of(&[(10_000, 40, Broker::Acks(39)), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
     let mut seen = late.seen();
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
-    assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Pass);
+    assert_eq!(evaluate(&seen)[0].outcome(), CheckOutcome::Pass);
 }
 
 #[test]
@@ -538,12 +538,12 @@ fn another_fault_ends_what_can_be_seen_of_the_first() {
     };
     seen.faults.push(other);
     let open = answer(recovers(5000, 0.2), &seen);
-    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
     assert_eq!(
         open.message(),
         "fault `other` began 3 s after `slow`, too early to see a recovery; space the faults further apart"
     );
-    assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), CheckOutcome::Fail);
 }
 
 #[test]
@@ -560,20 +560,20 @@ fn bursts_are_compared_with_bursts() {
     };
     for (every, rate, tolerance) in [(2_500_000, 200, 0.2), (700_000, 200, 0.1), (2_000_000, 5, 0.2)] {
         let even = bursts(every, rate, false).answer(recovers(10_000, tolerance));
-        assert_eq!(even.outcome(), CheckAnswer::Pass, "{every}, {rate}: {even:?}");
+        assert_eq!(even.outcome(), CheckOutcome::Pass, "{every}, {rate}: {even:?}");
     }
     // Less frequent bursts are distinguished from that. A rate that was uneven before the fault is not
     // comparable.
     let seldom = bursts(2_500_000, 200, true).answer(recovers(2000, 0.2));
-    assert_ne!(seldom.outcome(), CheckAnswer::Pass, "{seldom:?}");
+    assert_ne!(seldom.outcome(), CheckOutcome::Pass, "{seldom:?}");
     let uneven = |rest: Broker| {
         let load = of(&[(2000, 40, FAST), (8000, 40, Broker::Stalls), (2000, 40, FAST), (20_000, 40, rest)]);
         Load { fault: (11_000_000, 12_000_000), ..load }.answer(recovers(5000, 0.2))
     };
     let open = uneven(Broker::Acks(10));
-    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(open.outcome(), CheckOutcome::Inconclusive);
     assert!(open.message().contains("also varied too much before `slow`"), "{open:?}");
-    assert_eq!(uneven(FAST).outcome(), CheckAnswer::Pass, "it was slow at the beginning only");
+    assert_eq!(uneven(FAST).outcome(), CheckOutcome::Pass, "it was slow at the beginning only");
 }
 
 /// `other` began during `slow`, and its targets were ready again at this time.
@@ -594,10 +594,10 @@ fn with_other(load: &Load, kind: FaultKind, (end, settled): (u64, u64)) -> Answe
 fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
     let held =
         of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (9000, 40, Broker::Stalls), (20_000, 40, FAST)]);
-    assert_eq!(held.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Fail);
+    assert_eq!(held.answer(recovers(5000, 0.2)).outcome(), CheckOutcome::Fail);
     for (end, settled) in [(23_000, 23_000), (13_000, 23_000)] {
         let open = with_other(&held, FaultKind::Throttle, (end, settled));
-        assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
+        assert_eq!(open.outcome(), CheckOutcome::Inconclusive, "{open:?}");
         assert_eq!(
             open.message(),
             "fault `other` was still active when `slow` ended; space the faults further apart"
@@ -605,17 +605,17 @@ fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
     }
     // It was over before, too early to be an excuse, or so late that there is nothing left to look at.
     for (end, outcome) in
-        [(13_500, CheckAnswer::Fail), (16_000, CheckAnswer::Fail), (50_000, CheckAnswer::Inconclusive)]
+        [(13_500, CheckOutcome::Fail), (16_000, CheckOutcome::Fail), (50_000, CheckOutcome::Inconclusive)]
     {
         assert_eq!(with_other(&held, FaultKind::Throttle, (end, end)).outcome(), outcome, "{end}");
     }
     // A fault that starts a service again is no excuse.
-    assert_eq!(with_other(&held, FaultKind::Start, (23_000, 23_000)).outcome(), CheckAnswer::Fail);
+    assert_eq!(with_other(&held, FaultKind::Start, (23_000, 23_000)).outcome(), CheckOutcome::Fail);
     // A fault that ended long ago is no excuse either. A rate that recovered anyway did recover.
     let never = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, Broker::Stalls)]);
-    assert_eq!(with_other(&never, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckAnswer::Fail);
+    assert_eq!(with_other(&never, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckOutcome::Fail);
     let back = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, FAST)]);
-    assert_eq!(with_other(&back, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckAnswer::Pass);
+    assert_eq!(with_other(&back, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckOutcome::Pass);
 }
 
 #[test]
@@ -623,7 +623,7 @@ fn a_fault_between_two_paced_round_trips_is_over_nothing_to_do() {
     let idle = of(&[(10_000, 40, FAST), (4000, 0, FAST), (15_000, 40, FAST)]).seen();
     let gap = CheckSettings::Continuity { max_gap: ms(5000) };
     let mut plan = plan(&[("gap", gap, Some("write"))]);
-    for (every, outcome) in [("", CheckAnswer::Pass), (", every: 1s", CheckAnswer::Inconclusive)] {
+    for (every, outcome) in [("", CheckOutcome::Pass), (", every: 1s", CheckOutcome::Inconclusive)] {
         let text = format!(
             "brokers: embedded\ntopics: [{{name: t}}]\nscenarios: {{ping: {{type: roundtrip{every}}}}}\n"
         );

@@ -12,16 +12,15 @@ use indexmap::IndexMap;
 
 use super::format::whole_ms as ms;
 use super::summary::{
-    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, DefaultSummary, FileSummary,
-    HistogramSummary, MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary,
-    ReaderSummary, RunStatus, SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary,
-    Summary, ThrottledSummary, ThrottlingSummary, TimelineSummary,
+    AccountsSummary, ApiSummary, BrokerConnect, CheckRow, FileSummary, HistogramSummary, MetricSeries, Num,
+    PartitionSummary, PositionSummary, ReaderSummary, SCHEMA_VERSION, ScenarioSummary, SeriesSummary,
+    SourceSummary, StageSummary, Summary, ThrottledSummary, ThrottlingSummary, TimelineSummary,
 };
-use crate::checks::{self, CheckAnswer};
+use crate::checks;
 use crate::metrics::{Throttled, Throttling, Timeline};
-use crate::observe::{EarlyEnd, Level, Observations, ScenarioSeen};
+use crate::observe::{EarlyEnd, Observations, ScenarioSeen};
 use crate::plan::{ScenarioKind, Work};
-use crate::record::{RunRecord, Status};
+use crate::record::{RunRecord, RunStatus};
 use crate::scenario::Position;
 
 /// Number of histogram buckets per factor of two in latency.
@@ -55,7 +54,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
                 (s.name.clone(), ScenarioSummary { implicit, position, ..scenario(s) })
             })
             .collect(),
-        checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), outcome(o))).collect(),
+        checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), o)).collect(),
         check_results: check_rows(record),
         accounts: seen.accounts.as_ref().map(|accounts| {
             let name = |index: usize| seen.scenarios.get(index).map(|s| s.name.clone()).unwrap_or_default();
@@ -68,23 +67,8 @@ pub fn summarize(record: &RunRecord) -> Summary {
         anomalies: anomalies::anomalies(record.run_tag, seen),
         faults: cluster::faults(plan, seen),
         timeline: timeline(seen),
-        notes: seen
-            .notes
-            .iter()
-            .map(|note| NoteSummary {
-                level: match note.level {
-                    Level::Hint => NoteLevel::Hint,
-                    Level::Warning => NoteLevel::Warning,
-                    Level::Error => NoteLevel::Error,
-                },
-                text: note.text.clone(),
-            })
-            .collect(),
-        status: match record.status {
-            Status::Pass => RunStatus::Pass,
-            Status::Fail => RunStatus::Fail,
-            Status::Error => RunStatus::Error,
-        },
+        notes: seen.notes.clone(),
+        status: record.status,
         reason: record.reason.clone(),
         duration_ms: ms(seen.duration),
         setup_ms: ms(seen.setup),
@@ -93,11 +77,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
             path: plan.source.path.display().to_string(),
             text: plan.source.text.clone(),
         },
-        defaults: plan
-            .defaults
-            .iter()
-            .map(|it| DefaultSummary { field: it.field.clone(), value: it.value.clone() })
-            .collect(),
+        defaults: plan.defaults.clone(),
         histograms: seen
             .scenarios
             .iter()
@@ -113,7 +93,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
             .collect(),
         metadata_changes: cluster::changes(seen),
         watch: cluster::watch(seen),
-        containers: cluster::containers(seen, record.status != Status::Pass),
+        containers: cluster::containers(seen, record.status != RunStatus::Pass),
         metric_series: seen.scenarios.iter().flat_map(metric_series).collect(),
         files: files(seen),
     }
@@ -125,14 +105,6 @@ fn files(seen: &Observations) -> Vec<FileSummary> {
         about: "acked offsets, for a later `kaf6 verify`".to_owned(),
     });
     ledger.chain(cluster::logs(seen)).collect()
-}
-
-const fn outcome(outcome: CheckAnswer) -> CheckOutcome {
-    match outcome {
-        CheckAnswer::Pass => CheckOutcome::Pass,
-        CheckAnswer::Fail => CheckOutcome::Fail,
-        CheckAnswer::Inconclusive => CheckOutcome::Inconclusive,
-    }
 }
 
 fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
@@ -194,7 +166,7 @@ fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
         .map(|result| CheckRow {
             name: result.check.name.clone(),
             kind: result.check.ask.kind().to_string(),
-            result: outcome(result.answer.outcome()),
+            result: result.answer.outcome(),
             expected: result.answer.expected().to_owned(),
             actual: result.answer.actual().to_owned(),
             message: result.answer.message().to_owned(),

@@ -10,7 +10,7 @@ use super::super::format::{count, plural};
 use super::super::summary::{AccountSummary, AccountsSummary, PartitionAccountSummary, Summary};
 use super::super::words::{account_advice, account_sentence, class_meaning, standing};
 use crate::ledger::Account;
-use crate::record::account::{Standing, UNACKED, UNJUDGED, count_of};
+use crate::record::account::{UNACKED, UNJUDGED, count_of};
 
 /// Maximum number of partitions shown per scenario. The others are only in summary.json.
 const MAX_ROWS: usize = 100;
@@ -110,11 +110,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountSection> {
     }
     Some(AccountSection {
         sentence: format!("{}.", account_sentence(run).unwrap_or_default()),
-        class: match standing(accounts) {
-            Standing::Closed => "pass",
-            Standing::Open => "inconclusive",
-            Standing::Broken => "fail",
-        },
+        class: standing(accounts).name(),
         advice: advice(run, accounts),
         findings: findings::of_run(accounts).into_iter().map(AccountFinding::of).collect(),
         groups,

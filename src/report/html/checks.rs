@@ -6,7 +6,6 @@ use askama::Template;
 
 use super::super::chart::prose;
 use super::super::findings;
-use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, CheckRow, Summary};
 use super::account::AccountFinding;
 use super::source::shown_lines;
@@ -42,7 +41,7 @@ pub(super) fn checks(run: &Summary) -> Option<ChecksSection> {
     let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
     rows.sort_by_key(|row| row.result.rank());
     let view = |row: &CheckRow| CheckView {
-        class: outcome_name(row.result),
+        class: row.result.name(),
         words: words(row.result),
         name: row.name.clone(),
         kind: row.kind.clone(),

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::super::format::{count, plural};
-use super::super::summary::{DefaultSummary, Summary};
+use super::super::summary::{DefaultTaken, Summary};
 
 /// Maximum number of rows. The others are only in summary.json.
 const MAX_ROWS: usize = 200;
@@ -11,7 +11,7 @@ const MAX_ROWS: usize = 200;
 #[derive(Template)]
 #[template(path = "report/defaults.html")]
 pub(super) struct DefaultsSection {
-    rows: Vec<DefaultSummary>,
+    rows: Vec<DefaultTaken>,
     total: String,
     hidden: String,
 }

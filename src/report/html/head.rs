@@ -6,7 +6,7 @@ use crate::anomaly::Anomaly;
 
 use super::super::chart::prose;
 use super::super::findings;
-use super::super::format::{count, float, millis, plural, status_name, status_words};
+use super::super::format::{count, float, millis, plural, status_words};
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::words::anomaly_count;
 
@@ -51,7 +51,7 @@ pub(super) fn head(run: &Summary) -> PageHead {
         title: format!("{words}: {}", run.name),
         name: run.name.clone(),
         description: run.description.clone().filter(|d| !d.is_empty()),
-        status: status_name(run.status),
+        status: run.status.name(),
         words,
         reason: prose(&sentence(&run.reason)),
         interrupted: run.interrupted.clone(),

@@ -5,7 +5,6 @@
 use askama::Template;
 
 use super::super::chart::prose;
-use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::{JUNIT_XML, SUMMARY_JSON};
 
@@ -66,9 +65,9 @@ pub(super) fn source(run: &Summary) -> Option<SourceSection> {
     for row in rows {
         let Some(line) = row.position.line.checked_sub(1).and_then(|i| lines.get_mut(i)) else { continue };
         if line.class.is_empty() {
-            line.class = outcome_name(row.result);
+            line.class = row.result.name();
         }
-        line.checks.push((outcome_name(row.result), row.name.clone()));
+        line.checks.push((row.result.name(), row.name.clone()));
     }
     let cut = lines.len() < run.source.text.lines().count();
     Some(SourceSection { path: run.source.path.clone(), lines, cut })

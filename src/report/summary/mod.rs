@@ -1,14 +1,13 @@
 //! `summary.json` as Rust types. All other reports and the summary's JSON Schema are generated from them.
 //!
-//! They are separate from the internal types, so that those can change while the version of the file stays.
+//! Except for short ones, such as [`RunStatus`], they are separate from the internal types, so that those can
+//! change while the version of the file stays.
 
 mod account;
 mod cluster;
 mod evidence;
 
-pub use account::{
-    AccountSummary, AccountsSummary, MarkersSummary, PartitionAccountSummary, ScenarioAccountSummary,
-};
+pub use account::{AccountSummary, AccountsSummary, PartitionAccountSummary, ScenarioAccountSummary};
 pub use cluster::{
     ContainerSummary, FaultSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
 };
@@ -18,6 +17,12 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+
+pub use crate::checks::CheckOutcome;
+pub use crate::ledger::Markers;
+pub use crate::observe::{Note, NoteLevel};
+pub use crate::plan::DefaultTaken;
+pub use crate::record::RunStatus;
 
 use crate::plan::{CheckKind, ScenarioKind};
 
@@ -44,40 +49,6 @@ impl Num {
     pub fn get(&self) -> f64 {
         self.0.as_f64().unwrap_or(0.0)
     }
-}
-
-/// The outcome of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckOutcome {
-    /// The check's condition is met.
-    Pass,
-    /// The check's condition is not met.
-    Fail,
-    /// kaf6 cannot tell, because something was not observed.
-    Inconclusive,
-}
-
-impl CheckOutcome {
-    /// The order in which reports show outcomes.
-    pub const WORST_FIRST: [Self; 3] = [Self::Fail, Self::Inconclusive, Self::Pass];
-
-    /// Index in [`Self::WORST_FIRST`].
-    pub fn rank(self) -> usize {
-        Self::WORST_FIRST.into_iter().take_while(|outcome| *outcome != self).count()
-    }
-}
-
-/// The outcome of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RunStatus {
-    /// Every check passed and every planned message is accounted for.
-    Pass,
-    /// A check failed, or the account shows data loss or corruption.
-    Fail,
-    /// kaf6 cannot tell: the run is inconclusive.
-    Error,
 }
 
 /// The result of one run of one scenario file.
@@ -122,7 +93,7 @@ pub struct Summary {
     /// Rates and latencies over time.
     pub timeline: TimelineSummary,
     /// Hints, warnings and errors about the run.
-    pub notes: Vec<NoteSummary>,
+    pub notes: Vec<Note>,
     /// The verdict.
     pub status: RunStatus,
     /// Why the run has this status, in one sentence.
@@ -139,7 +110,7 @@ pub struct Summary {
     pub source: SourceSummary,
     /// The defaults that the run used, for fields that the file does not set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub defaults: Vec<DefaultSummary>,
+    pub defaults: Vec<DefaultTaken>,
     /// Latency histograms by scenario name. Scenarios without measurements are absent.
     pub histograms: IndexMap<String, HistogramSummary>,
     /// Statistics of each partition that was written or read.
@@ -177,15 +148,6 @@ pub struct SourceSummary {
     pub path: String,
     /// The text as read, before variables are replaced.
     pub text: String,
-}
-
-/// A default that the run used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct DefaultSummary {
-    /// Path of the field in the file, such as `scenarios.write.acks`.
-    pub field: String,
-    /// The value as text.
-    pub value: String,
 }
 
 /// Results of one scenario. Fields that do not apply to its type are absent. Fields that could not be
@@ -349,27 +311,6 @@ pub struct SeriesSummary {
     pub p95_ms: Vec<Option<Num>>,
     /// Number of errors in the bucket.
     pub errors: Vec<u64>,
-}
-
-/// A note about the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct NoteSummary {
-    /// Severity.
-    pub level: NoteLevel,
-    /// The note's text.
-    pub text: String,
-}
-
-/// Severity of a note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NoteLevel {
-    /// Useful to know.
-    Hint,
-    /// Needs attention.
-    Warning,
-    /// A problem that prevented part of the run.
-    Error,
 }
 
 /// Broker responses with a throttle time, because a quota was exceeded.

@@ -5,7 +5,6 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kind::kinds;
 use super::written::Written;
 use crate::units::{Duration, Share};
 
@@ -166,61 +165,36 @@ pub struct Allow {
     pub unknown: Option<Written<Share>>,
 }
 
-/// Aspects of a cluster's metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Aspect {
-    /// The partitions of a topic.
-    Partitions,
-    /// The leader of each partition.
-    Leaders,
-    /// The id of a topic.
-    TopicIds,
-    /// The controller.
-    Controller,
-    /// The brokers and their addresses.
-    Brokers,
-}
-
-impl Aspect {
-    /// Every aspect.
-    pub const ALL: [Self; 5] =
-        [Self::Partitions, Self::Leaders, Self::TopicIds, Self::Controller, Self::Brokers];
-
-    /// The name in files and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Partitions => "partitions",
-            Self::Leaders => "leaders",
-            Self::TopicIds => "topic_ids",
-            Self::Controller => "controller",
-            Self::Brokers => "brokers",
-        }
+kinds! {
+    /// Aspects of a cluster's metadata.
+    #[derive(PartialOrd, Ord, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    Aspect {
+        /// The partitions of a topic.
+        Partitions = "partitions",
+        /// The leader of each partition.
+        Leaders = "leaders",
+        /// The id of a topic.
+        TopicIds = "topic_ids",
+        /// The controller.
+        Controller = "controller",
+        /// The brokers and their addresses.
+        Brokers = "brokers",
     }
 }
 
-/// What a count check counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CountMetric {
-    /// Messages passed to the client.
-    Sent,
-    /// Messages acknowledged.
-    Acked,
-    /// Distinct messages read.
-    Received,
-    /// Records read, including repeats and foreign records.
-    Records,
-}
-
-impl CountMetric {
-    /// The name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Acked => "acked",
-            Self::Received => "received",
-            Self::Records => "records",
-        }
+kinds! {
+    /// What a count check counts.
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    CountMetric {
+        /// Messages passed to the client.
+        Sent = "sent",
+        /// Messages acknowledged.
+        Acked = "acked",
+        /// Distinct messages read.
+        Received = "received",
+        /// Records read, including repeats and foreign records.
+        Records = "records",
     }
 }

@@ -6,7 +6,6 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kind::kinds;
 use super::written::{Plain, Written};
 use crate::units::{Bandwidth, Duration};
 

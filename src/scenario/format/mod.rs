@@ -11,7 +11,6 @@ pub mod check;
 pub mod cluster;
 pub mod expr;
 pub mod fault;
-mod kind;
 pub mod schema;
 pub mod schema_check;
 pub(crate) mod series;
@@ -101,27 +100,19 @@ pub struct SecurityFields {
     pub key: Option<String>,
 }
 
-/// Security protocols.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    Plaintext,
-    Ssl,
-    SaslPlaintext,
-    SaslSsl,
+kinds! {
+    /// Security protocols.
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    Protocol {
+        Plaintext = "plaintext",
+        Ssl = "ssl",
+        SaslPlaintext = "sasl_plaintext",
+        SaslSsl = "sasl_ssl",
+    }
 }
 
 impl Protocol {
-    /// The name in files and in librdkafka.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Plaintext => "plaintext",
-            Self::Ssl => "ssl",
-            Self::SaslPlaintext => "sasl_plaintext",
-            Self::SaslSsl => "sasl_ssl",
-        }
-    }
-
     /// True if clients authenticate.
     pub const fn has_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)

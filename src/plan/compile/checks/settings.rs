@@ -289,7 +289,7 @@ impl CheckSettings {
     }
 
     /// The fault that the check names, with the field that names it.
-    pub(super) fn fault(&self) -> Option<(&'static str, &str)> {
+    pub(crate) fn fault(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::ThroughputDrops { during, .. } => Some(("during", during)),
             Self::Recovers { after, .. } => Some(("after", after)),
