@@ -35,7 +35,7 @@ impl Check for Continuity<'_> {
             return self.without_data(case);
         }
         let moments = counts.acked.max(counts.received).max(counts.records).max(1);
-        let domain = Domain::judged_all(moments, case.span_in_words())
+        let domain = Domain::judged_all(moments, covered(case))
             .without(case.ended_early())
             .without(case.all_idle_during_a_fault());
         let longest = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, tail);
@@ -67,6 +67,14 @@ impl Continuity<'_> {
             return Answer::pass(self.expected(), "no read", domain);
         }
         case.no_data(self.expected())
+    }
+}
+
+/// The time that the result covers. In the warm-up of a round trip, no gap is measured.
+fn covered(case: &CheckedScenario<'_>) -> String {
+    match case.work() {
+        Work::Roundtrip(plan) if plan.warmup > 0 => format!("{}, except its warm-up", case.span_in_words()),
+        _ => case.span_in_words(),
     }
 }
 

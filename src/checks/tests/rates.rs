@@ -634,6 +634,8 @@ fn a_fault_between_two_paced_round_trips_is_over_nothing_to_do() {
         let mut seen = idle.clone();
         seen.scenarios[0].kind = ScenarioKind::Roundtrip;
         seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
-        assert_eq!(evaluate(&plan, &seen)[0].answer.outcome(), outcome, "{every}");
+        let gap = &evaluate(&plan, &seen)[0].answer;
+        assert_eq!(gap.outcome(), outcome, "{every}");
+        assert!(gap.covers().ends_with(", except its warm-up"), "{}", gap.covers());
     }
 }
