@@ -117,7 +117,7 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
 #[tokio::test]
 async fn a_restart_policy_that_brings_it_back_makes_a_stop_one_without_effect() {
     let Some(_) = shell() else { return };
-    // A signal that is the container's own way to end is the user's word; after any other one, Docker starts it again.
+    // Docker restarts the container after any signal except the container's own stop signal.
     let other = Bystander::start(&["--restart", "always", "--stop-signal", "SIGUSR1"]);
     let run = Run::new();
     let up = run.up(&plan(AttachBy::Container(other.0.clone()))).await.unwrap();

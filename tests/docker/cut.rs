@@ -87,7 +87,7 @@ async fn a_blackhole_swallows_requests_until_it_ends() {
         outcome.effective && outcome.ended.unwrap() - outcome.began >= Duration::from_secs(4),
         "{outcome:?}"
     );
-    // The asker waits for an answer to its one request until its connection is reset.
+    // The client waits for the response to its only request until its connection is reset.
     assert_eq!(
         outcome.proof,
         format!("{REQUEST} bytes forward and 0 back discarded, 1 connection lost data")
@@ -110,7 +110,7 @@ async fn a_reset_is_proven_by_each_connection_that_failed() {
     let Some((outcome, failed)) = asked_through(&fault, RunEnd::AfterFault).await else { return };
     let [reset, refused] = numbers(&outcome)[..] else { panic!("{outcome:?}") };
     assert!(outcome.effective && outcome.proof.contains(" reset, "), "{outcome:?}");
-    // One that had its answer may be reset before the asker closes it.
+    // A connection with a response may be reset before the client closes it.
     assert!(
         refused >= 2 && (refused..=refused + reset).contains(&failed) && reset <= 1,
         "{failed}: {outcome:?}"
@@ -146,7 +146,7 @@ async fn a_cut_that_nobody_met_is_not_effective() {
         let idle = up.inject(&cut(1, mode, CutDirection::Both), pending()).await;
         assert_eq!((idle.effective, idle.proof.as_str()), (false, proof));
     }
-    // A run that ends during a cut leaves nothing.
+    // A run that ends during a cut leaves nothing behind.
     let long = cut(600, CutMode::Blackhole, CutDirection::Both);
     tokio::select! {
         biased;

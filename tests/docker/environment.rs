@@ -105,7 +105,7 @@ async fn an_upgrade_to_an_image_of_another_platform_says_so_in_its_proof() {
 #[tokio::test]
 async fn an_engine_that_finds_it_at_the_start_and_a_program_that_ends_by_it_are_told_as_well() {
     let Some(_) = shell() else { return };
-    // As later versions of runc say it.
+    // The wording of later versions of runc.
     let message = "failed to create task for container: exec /program: exec format error: unknown";
     let answer = ("POST /containers/*/start", 400, format!(r#"{{"message": "{message}"}}"#));
     let Some(engine) = Engine::with(vec![answer]) else { return };
@@ -168,7 +168,7 @@ async fn a_log_that_docker_does_not_hand_out_is_a_note_and_a_line_of_the_log() {
         let line = format!("[kaf6: cannot read this log: its log driver is {driver} (");
         let lines = up.seen().await.remove(0).last_lines;
         assert!(lines.len() == 1 && lines[0].starts_with(&line), "{lines:?}");
-        // It is said once, also where the container is started again.
+        // The note appears once, even if the container is restarted.
         let restart = ActionPlan::Restart {
             target: FaultTarget { service: "it".into(), replica: None },
             signal: "SIGKILL".into(),
@@ -242,7 +242,7 @@ async fn relays_are_refused_where_docker_has_no_root() {
         "{error}"
     );
     run.assert_gone();
-    // Without relays it does no harm.
+    // Without relays, the cluster starts.
     plan.links.clear();
     let up = Cluster::up_at(&engine.host(), &plan, run.options(), std::future::pending()).await.unwrap();
     assert_eq!(up.down().await, Vec::<String>::new());

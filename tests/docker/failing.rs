@@ -167,7 +167,7 @@ fn thief(container: String, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Op
     };
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        // Not by the command, which would take longer than the time there is.
+        // The `docker` command would take too long, so use the API.
         let docker = runtime.block_on(async { Docker::connect_with_local_defaults().unwrap() });
         let docker = runtime.block_on(docker.negotiate_version()).unwrap();
         while !stop.load(Ordering::Relaxed) {
@@ -188,7 +188,7 @@ async fn a_port_that_is_taken_meanwhile_is_chosen_anew() {
     let Some(mut broker) = tansu("broker") else { return };
     broker.ready = Some(Readiness::Tcp { port: "kafka".into() });
     let plan = cluster(vec![broker]);
-    // The time between is short, so that the thief does not always make it.
+    // The time window is short, so the thief does not always succeed.
     for _ in 0..20 {
         let run = Run::new();
         let stop = Arc::new(AtomicBool::new(false));

@@ -3,7 +3,7 @@
 //! They use the crate's API. `tests/e2e` tests complete runs with scenarios and checks.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
-// What stands in a place of librdkafka's own comes from there; see `build.rs`.
+// This links kaf6's replacements of librdkafka functions; see `build.rs`.
 use kaf6 as _;
 
 mod attached;

@@ -23,7 +23,7 @@ impl Remote {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let host = format!("tcp://127.0.0.1:{port}");
-        // Two engines must not share their bridge, nor the addresses of networks.
+        // Two engines must not share a bridge or the addresses of networks.
         let number = port % 200;
         let bridge = format!("kaf6b{port}");
         run("ip", &["link", "add", &bridge, "type", "bridge"])?;
@@ -40,7 +40,7 @@ impl Remote {
             &at("exec"),
             "--pidfile",
             &at("pid"),
-            // The rules of the first engine are on the same machine, and a second one would throw them over.
+            // A second engine would overwrite the iptables rules of the first one on this machine.
             "--iptables=false",
             "--ip-masq=false",
             "--bridge",
@@ -71,7 +71,7 @@ impl Remote {
 impl Drop for Remote {
     fn drop(&mut self) {
         if let Some(process) = &mut self.process {
-            // Told to end, it takes its containers and mounts with it.
+            // After SIGTERM, the engine removes its containers and mounts.
             process.signal("TERM");
             for _ in 0..200 {
                 if !process.running() {
@@ -145,7 +145,7 @@ async fn an_engine_without_free_addresses_is_told_and_nothing_is_left() {
     assert_eq!(left(&["ps", "--all", "--quiet"]), "");
     assert_eq!(left(&["volume", "ls", "--quiet"]), "");
     assert!(!left(&["network", "ls"]).contains(&run.id));
-    // One is enough.
+    // One free network is enough.
     left(&["network", "rm", "other-0"]);
     let up = Cluster::up_at(&remote.host, &plan, run.options(), std::future::pending()).await.unwrap();
     assert!(up.down().await.is_empty());

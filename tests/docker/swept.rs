@@ -112,7 +112,7 @@ async fn two_owners_of_one_run_id_are_told_apart() {
     let Some(_) = shell() else { return };
     let run = Run::new();
     let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
-    // Another kaf6 that was given the same id before this one had started anything.
+    // Another kaf6 got the same run id before this one had started anything.
     let doomed = Doomed::start();
     let run_label = format!("io.kaf6.run={}", run.id);
     let owner_label = format!("io.kaf6.owner={}", doomed.owner());

@@ -167,7 +167,7 @@ async fn one_large_request_does_not_pass_a_bandwidth_at_once() {
     let there = slow.proof.split("; forward, held back ").nth(1).unwrap();
     let numbers: Vec<f64> = there.split(' ').filter_map(|word| word.parse().ok()).collect();
     let [held, lasted, rate, ..] = numbers[..] else { panic!("{slow:?}") };
-    // 50 KiB of 68 in 10 s, less what it takes to begin; as one piece, nothing would have gone through.
+    // At most 50 of 68 KiB pass in 10 s. If the relay sent them as one piece, none would pass.
     assert!((1.0..=lasted).contains(&held) && (0.1..=5.2).contains(&rate), "{slow:?}");
     up.down().await;
     run.assert_gone();
@@ -182,7 +182,7 @@ async fn a_latency_that_delayed_one_piece_is_not_shown() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let asked = fault(Some(Duration::from_secs(10)), throttle(200, None));
     let container = run.container("asker", 0);
-    // The relay goes on meanwhile: what it delays is waited for elsewhere.
+    // The relay must run while the client waits, so the client has its own thread.
     let one = tokio::task::spawn_blocking(move || {
         let request = r"\0\0\0\x0d\0\x12\0\0\0\0\0\1\0\3lab";
         let ask = format!("exec 3<>/dev/tcp/${{AT/://}}; printf '{request}' >&3; head -c 8 <&3 >/dev/null");

@@ -55,7 +55,7 @@ async fn services_start_in_their_order_and_leave_nothing() {
     assert!(first.ready.unwrap() >= Duration::from_millis(300), "{first:?}");
     assert_eq!(first.last_lines, ["first is ready"]);
     assert_eq!(seen.last().unwrap().service, "second", "in the order of their start");
-    // The volume of the plan, and the one that the image asks for.
+    // The volume in the plan, and the volume that the image declares.
     assert_eq!(inspect(&first.container, "{{len .Mounts}}"), "2");
 
     assert_eq!(up.unexpected().await, Vec::<String>::new());
@@ -172,7 +172,7 @@ async fn a_log_without_end_fills_no_disk_and_holds_no_secret() {
     let run = Run::new();
     let mut options = run.options();
     options.secrets.add("hunter2", "***", &[]);
-    // 60 MB in lines of 1000 bytes, one of which says a secret.
+    // 60 MB in lines of 1000 bytes, one of which contains a secret.
     let text = "printf -v line '%0993d' 0; echo my hunter2; for ((i = 100000; i < 160000; i++)); do echo $i$line; done; echo the end; exec sleep 1000";
     let plan = cluster(vec![script("loud", text)]);
     let up = kaf6::docker::Cluster::up(&plan, options, std::future::pending()).await.unwrap();

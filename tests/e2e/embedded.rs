@@ -218,7 +218,7 @@ fn a_batch_that_is_sent_again_is_an_event() {
     assert_eq!(event.kind, ProducerEventKind::Retried { messages: 3, maybe_written: true });
     assert_eq!(event.partition, Some(1));
     assert!(before <= event.since && event.at <= Instant::now());
-    // A connection that breaks under a request.
+    // The connection closes during a request.
     embedded.push_errors(PRODUCE, &[Code(-195)]);
     assert_eq!(acked(&send(&mut producer, 1, 10..11)), 1);
     let kinds: Vec<_> = producer.events().into_iter().map(|event| event.kind).collect();
@@ -277,13 +277,13 @@ fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     let both = |producer: &mut Producer| (0..2).for_each(|p| producer.send(p, None, b"v", &[], 0).unwrap());
     both(&mut producer);
     assert_eq!(flush(&mut producer, 2), 2);
-    // The one that has ended is told, though the other one takes longer than this waits.
+    // The finished delivery is reported, although the other one takes longer than this wait.
     embedded.set_rtt(1, long);
     both(&mut producer);
     assert_eq!(flush(&mut producer, 1), 1);
     let mut ends = Vec::new();
     producer.close(Instant::now(), &mut |delivery| ends.push(delivery.outcome));
-    // Where the machine is busy, it may not have left yet.
+    // On a busy machine, the message may not have been sent yet.
     let given_up = |end: &DeliveryOutcome| match end {
         DeliveryOutcome::Unknown { .. } => true,
         DeliveryOutcome::Failed { code } => code.to_string().contains("PURGE_QUEUE"),
@@ -317,7 +317,7 @@ fn a_batch_sent_again_under_one_identity_is_no_change_of_it() {
 
 #[test]
 fn an_idempotent_producer_tells_when_it_goes_on_under_another_identity() {
-    // UNKNOWN_PRODUCER_ID of a batch that was not sent before: librdkafka takes the next epoch and sends it again.
+    // UNKNOWN_PRODUCER_ID for a batch that was not sent before: librdkafka uses the next epoch and resends the batch.
     let (_embedded, producer, outcomes, kinds) = idempotent(&[59]);
     assert_eq!(acked(&outcomes), 3);
     let again = ProducerEventKind::Retried { messages: 3, maybe_written: false };
@@ -368,7 +368,7 @@ fn closing_ends_every_message_and_itself_with_the_broker_gone() {
     let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
     producer.warm_up(SOON).unwrap();
     assert_eq!(acked(&send(&mut producer, 0, 0..1)), 1);
-    // In flight: the answer takes minutes. Queued: the broker is away.
+    // In flight: the response takes minutes. Queued: the broker is down.
     embedded.set_rtt(-1, SOON * 4);
     embedded.track();
     producer.send(0, None, b"in flight", &[], 1).unwrap();
@@ -405,7 +405,7 @@ fn a_waker_ends_a_wait() {
         });
         let start = Instant::now();
         assert_eq!(producer.poll(SOON, &mut |_| {}), 0);
-        // The start of reading itself makes a queue ready once, with nothing to hand out.
+        // The start of reading makes a queue ready once, although it has no event.
         while readers.wait(SOON) {
             readers.drain(10, &mut |event| panic!("{event:?}"));
         }
@@ -497,7 +497,7 @@ fn latest_and_offsets_start_where_they_say() {
 fn a_fetch_error_is_shown_and_reading_goes_on() {
     let (embedded, client) = start(1);
     let mut readers = ReaderSet::open(&client, &options(&[0])).unwrap();
-    // Two: librdkafka takes the first answer at a log's end for "end of partition", whatever its code says.
+    // Two errors, because librdkafka treats the first response at the end of a log as "end of partition", with any error code.
     embedded.push_errors(FETCH, &[Code(-1), Code(-1)]);
     let mut errors = Vec::new();
     let deadline = Instant::now() + SOON;
@@ -580,7 +580,7 @@ fn a_reread_waits_for_a_partition_that_is_unknown_and_says_where_it_is() {
     let progress = |_| told.set(told.get() + 1);
     let enough = || told.get() > 2;
     let place = |topic| Range { topic, progress: &progress, is_over: &enough, ..range(0, 3) };
-    // It asks until it is told to stop.
+    // It retries until it must stop.
     let gone = read_range(&client, &place("never"), SOON, &mut |_| {}).unwrap_err();
     assert!(gone.code().is_some_and(Code::means_gone), "{gone}");
     assert_eq!(told.replace(0), 3);
@@ -668,7 +668,7 @@ fn a_reread_finds_what_lies_there_and_knows_the_end() {
     let end = read_range(&client, &range(20, 24), SOON, &mut on).unwrap();
     assert!(end.passed && end.by_record, "{end:?}");
     assert_eq!(offsets, [20, 21, 22, 23, 24]);
-    // Past the end: the log ends before it, which is an answer too.
+    // Past the end: the log ends before this offset, which is also a result.
     let end = read_range(&client, &range(48, 90), SOON, &mut |_| {}).unwrap();
     assert!(end.passed && !end.by_record, "{end:?}");
     assert_eq!((end.at, end.end), (50, Some(50)));
@@ -676,7 +676,7 @@ fn a_reread_finds_what_lies_there_and_knows_the_end() {
 
 #[test]
 fn many_partitions_open_and_close_side_by_side() {
-    // One after the other, at a second each, they would take longer than this waits.
+    // In sequence, at one second each, they would take longer than this wait.
     let partitions: Vec<i32> = (0..96).collect();
     let (_embedded, client) = start(96);
     let start = Instant::now();
@@ -750,7 +750,7 @@ fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
     assert!(last.error.as_ref().unwrap().contains("refused"));
     let odd = probe::probe(&client, "no.such.host.invalid:9092", &[], Instant::now() + SOON);
     assert_eq!(odd.stages.last().unwrap().name, "resolve");
-    // A peer that never answers, one that drips, one that speaks HTTP.
+    // Peers that never respond, respond byte by byte, or speak HTTP.
     for (answer, part) in [
         (&b""[..], "no response in time"),
         (&b"\0\0\0\x20"[..], "no response in time"),
@@ -764,7 +764,7 @@ fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
                 let _ = std::io::Write::write_all(&mut stream, &[*byte]);
                 std::thread::sleep(Duration::from_millis(5));
             }
-            // It stays silent until the other side is gone.
+            // It stays silent until the peer closes the connection.
             let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
         });
         let start = Instant::now();

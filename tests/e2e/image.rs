@@ -52,7 +52,7 @@ fn reports_belong_to_the_caller() {
     let folder = tempfile::tempdir().expect("a folder");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/single.yaml");
     fs::copy(example, folder.path().join("single.yaml")).expect("the file is copied");
-    // As the folder of a user who is not root; without the right to give it away, it is this user's own.
+    // Give the folder to a non-root user. Without permission for this, it stays with the current user.
     let _ = chown(folder.path(), Some(1234), Some(1234));
     let owner = fs::metadata(folder.path()).expect("the folder is there").uid();
     let mount = format!("{}:/work", folder.path().display());
@@ -112,7 +112,7 @@ fn the_post_step_removes_what_a_killed_run_left() {
     let saved = fs::read_to_string(&state).expect("the runner's file is there");
     assert_eq!(saved, format!("kaf6_runs={run_id}\n"));
     let variable = format!("STATE_{}", saved.trim());
-    // The runner hands the post step the arguments of the main one.
+    // The runner passes the arguments of the main step to the post step.
     let post = ["-e", &variable, "--entrypoint", "/usr/local/bin/kaf6-post", &image, "run"];
     let said = printed(&[&["run", "--rm"][..], &runner, &post].concat());
     assert_eq!(left().trim(), "", "{said}");

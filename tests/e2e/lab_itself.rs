@@ -138,7 +138,7 @@ fn a_relay_makes_empty_records_null_and_nothing_else() {
     let (before, after) = (before.lock().expect("poison"), after.lock().expect("poison"));
     assert!(before.contains_key("empty") && !before.contains_key("null"), "{before:?}");
     assert!(after.contains_key("some") && !after.contains_key("empty"), "{after:?}");
-    // Those that name topics by id have another form.
+    // Fetch requests that refer to topics by id have another format.
     assert!(relay.seen().iter().any(|seen| seen.api == ApiKey::Fetch && seen.version >= 13));
 }
 
@@ -442,7 +442,7 @@ fn a_port_is_free_and_below_those_of_connections() {
     assert!(ports.iter().any(|port| *port != ports[0]));
 }
 
-// Clients, by rdkafka as it is.
+// Clients of the unmodified rdkafka.
 
 /// The outcome of each message by its number: its offset, or the error.
 type Outcome = Result<i64, RDKafkaErrorCode>;

@@ -1,7 +1,7 @@
 //! All end-to-end tests, with one module per area. They form one binary, so that librdkafka and OpenSSL are linked once.
 //! They use the parts of `tests/harness/lab`.
 
-// What stands in a place of librdkafka's own comes from there; see `build.rs`.
+// This links kaf6's replacements of librdkafka functions; see `build.rs`.
 use kaf6 as _;
 
 mod anomalies;

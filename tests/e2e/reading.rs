@@ -43,7 +43,7 @@ fn no_group_request_leaves_the_process() {
         hold(&kafka, file);
     }
     if let Some(tansu) = Tansu::start(&Storage::Memory) {
-        // Of several clients, Tansu would pass over messages; see `runs_gaps`.
+        // With several clients, Tansu would skip messages; see `runs_gaps`.
         hold(&tansu.address(), &file.replace("clients: 2, messages", "messages"));
     }
 }
@@ -53,13 +53,13 @@ fn null_records_of_idle_partitions_keep_nothing_from_the_busy_one() {
     let Some(kafka) = Kafka::shared() else { return };
     let (relay, plain) = (Relay::start(&kafka), Relay::start(&kafka));
     relay.null_records();
-    // Of the busy partition almost each answer holds records; of a quiet one each message comes after a null answer.
+    // Almost every response for the busy partition has records. For a quiet one, each message follows a null response.
     let file = "topics: [{name: 'null-{{run_id}}', partitions: 6}]\n\
                 scenarios:\n  write: {type: produce, partition: 4, messages: 500, rate: 100/s}\n  \
                 seldom: {type: produce, partition: 1, messages: 20, rate: 4/s}\n  \
                 read: {type: consume}\n  quiet: {type: consume, partition: 1}\n\
                 checks: [{type: count_equals, scenario: read, expected: 520}]\n";
-    // Beside one without null records, which the machine slows down as much.
+    // In parallel, a run without null records, which a busy machine slows down equally.
     let plain = Kaf6::file(file).brokers(&plain.address()).start();
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
     let plain = plain.end().expect("pass");

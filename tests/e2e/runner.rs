@@ -114,7 +114,7 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // Root in the container wrote where this user may not delete.
+        // Root in the container wrote files that this user cannot delete.
         let volume = format!("{}:/home", self.home.path().display());
         let words = [
             "run",
@@ -229,7 +229,7 @@ fn a_red_step_marks_the_line_of_each_failed_check() {
     assert!(errors[0].2.contains("expected 11, got 10"), "{errors:?}");
     assert!(step.summary.contains("❌ red: fail"), "{}", step.summary);
 
-    // A red run stays red in its outputs where the step is not to fail.
+    // The outputs of a failed run show `fail`, even if the step must not fail.
     let step = runner.step(&[
         ("files", "red.yaml"),
         ("fail-on", "never"),
@@ -239,7 +239,7 @@ fn a_red_step_marks_the_line_of_each_failed_check() {
     assert_eq!((step.code, step.output("status")), (Some(0), "fail"), "{step:?}");
     assert!(step.errors().is_empty() && step.summary.is_empty(), "{step:?}");
 
-    // A file that is wrong is marked at its place.
+    // An invalid file is annotated at the position of its problem.
     runner.file("wrong.yaml", "scenarios:\n  write: {type: produce, mesages: 10}\n");
     let step = runner.step(&[("files", "wrong.yaml")]);
     assert_eq!((step.code, step.output("status")), (Some(2), "error"), "{step:?}");

@@ -62,7 +62,7 @@ impl Kaf6 {
     fn command(name: &str, of: &Path, folder: TempDir) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kaf6"));
         command
-            // What a CI system sets must not reach the run.
+            // The variables of a CI system must not affect the run.
             .env_clear()
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .arg(name)
@@ -109,7 +109,7 @@ impl Kaf6 {
                 bytes.extend(&chunk[..length]);
                 last = Instant::now();
             }
-            // Its output closes when it ends, also where nobody asks for its end yet.
+            // The output closes when the process ends, even if no one waits for it yet.
             Output { text: String::from_utf8(bytes).expect("kaf6 prints text"), last, ended: Instant::now() }
         });
         let said = Arc::new(Mutex::new(String::new()));

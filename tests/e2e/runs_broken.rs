@@ -55,7 +55,7 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
         assert_eq!(counts, [1000, 0, 1000, 0], "{ran}");
         assert_eq!(ran.count("read", "received"), 0);
         assert_eq!((ran.account("planned"), ran.account("failed")), (1000, 1000), "{ran}");
-        // Nothing was promised, so nothing is broken; and nobody can say that all is well.
+        // The broker promised nothing, so no promise is broken, but the run cannot pass either.
         assert_eq!(
             (ran.check("count_equals"), ran.check("all_acked")),
             ("inconclusive", "inconclusive"),
@@ -81,14 +81,14 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
     relay.refuse(ApiKey::Produce, ResponseError::MessageTooLarge);
     let file = written_and_read("partitions: 2", "messages: 1000", "limit: 1000");
     hold(&Kaf6::file(&file).brokers(&relay.address()).run().expect("error"));
-    // A file without a reader is no better.
+    // A file without a reader is inconclusive, too.
     let alone = "topics: [{name: 'alone-{{run_id}}'}]\n\
                  scenarios: {write: {type: produce, messages: 1000}}\n\
                  checks: [{type: count_at_least, expected: 1}, {type: threshold, expr: error_rate < 1%}]\n";
     let ran = Kaf6::file(alone).brokers(&relay.address()).run().expect("fail");
     assert_eq!(ran.check("threshold"), "fail", "{ran}");
     assert_ne!(ran.check("count_at_least"), "pass", "{ran}");
-    // Who expects it says so.
+    // A file that expects failures says so with `allow`.
     let expected = alone.split("checks:").next().expect("it has checks").to_owned()
         + "checks: [{type: all_acked, allow: {failed: 100%}}]\n";
     let ran = Kaf6::file(&expected).brokers(&relay.address()).run().expect("pass");
@@ -136,7 +136,7 @@ fn a_topic_that_is_there_again_hides_no_loss() {
     let run = Kaf6::file(&file).brokers(&broker).arg("--run-id").arg("again").start();
     let held = gate.reached(|| run.said());
     tansu.restart();
-    // Somebody else makes it anew and writes where the lost ones lay.
+    // Another run recreates the topic and writes to the offsets of the lost messages.
     let other = "topics: [{name: pair-again, partitions: 2}]\n\
                  scenarios: {write: {type: produce, messages: 300}}\n\
                  checks: [{type: count_equals, expected: 300}]\n";
@@ -179,7 +179,7 @@ fn a_log_that_begins_anew_under_the_reader_has_lost_what_was_acked() {
     run.wait_for("read: 1,000,");
     tansu.restart();
     drop(held);
-    // All of it was read, and yet what was acked before is gone, and its places hold other messages.
+    // The reader read the whole log, but messages acked before are gone, and their offsets have other messages.
     let ran = run.end().expect("fail");
     assert_eq!((ran.check("no_corruption"), ran.check("no_loss")), ("fail", "fail"), "{ran}");
     let (lost, rewritten) = (ran.account("lost"), ran.account("rewritten"));
@@ -240,7 +240,7 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
     }
     let without = file.replace(", idempotence: true", "");
     Kaf6::file(&without).brokers(&relay.address()).run().expect("pass");
-    // As fast as it can, for ever: a producer that was given up does not go on.
+    // This load is fast and long: a producer with a fatal error must not continue.
     let file = "topics: [{name: 'given-{{run_id}}'}]\n\
                 scenarios: {reach: {type: connect}, write: {type: produce, duration: 10m, idempotence: true}}\n\
                 checks: [{type: reachable}, {type: count_at_least, scenario: write, expected: 1}]\n";
@@ -274,7 +274,7 @@ fn a_broker_that_hangs_ends_with_the_time_bounds() {
     tansu.process().signal("CONT");
     assert_ne!(ran.status(), "pass", "{ran}");
     assert!(ran.count("write", "acked") > 0, "{ran}");
-    // What was on its way may be in the log: nobody calls it failed, and nobody calls it lost.
+    // Messages in flight may be in the log, so they are neither failed nor lost.
     assert_eq!(ran.anomaly("lost"), Some(0), "{ran}");
     assert!(ran.count("write", "unknown") > 0, "{ran}");
 }
@@ -320,7 +320,7 @@ fn topics_that_take_long_do_not_make_a_broker_unreachable_that_came_up_in_time()
 fn a_reader_that_kaf6_adds_waits_for_the_brokers_as_its_producer_does() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     tansu.kill();
-    // The second file has a reader that starts at once, and has nothing to read before its producer starts.
+    // The second file has a reader that starts immediately, before there is anything to read.
     for more in ["", "  read: {type: consume}\n"] {
         let file = format!(
             "topics: [{{name: 'late-{{{{run_id}}}}'}}]\n\
@@ -328,7 +328,7 @@ fn a_reader_that_kaf6_adds_waits_for_the_brokers_as_its_producer_does() {
              checks: [{{type: reachable}}]\n"
         );
         let run = Kaf6::file(&file).brokers(&tansu.address()).start();
-        // Longer than kaf6 tries to reach brokers for a scenario that needs them.
+        // Longer than kaf6 tries to reach brokers before a scenario that needs them.
         std::thread::sleep(Duration::from_secs(14));
         tansu.restart();
         let ran = run.end().expect("pass");
@@ -367,7 +367,7 @@ fn a_connect_that_gave_up_names_the_brokers_that_it_did_not_reach() {
     assert!(told.contains(&format!("{down}: tcp: ")) && told.contains("connection refused"), "{ran}");
     assert!(!told.contains(&format!("{up}: tcp")), "{ran}");
     assert!(!ran.notes().contains(&format!("`{up}`")), "{}", ran.notes());
-    // One broker was reached, by one of some attempts; it was tried until its time was up.
+    // kaf6 reached one broker, and tried the other one until the timeout.
     assert!(ran.count("reach", "sent") > 2, "{ran}");
     let span = ["started_ms", "ended_ms"].map(|name| ran.figure("reach", name).expect("it ran"));
     assert!(span[1] - span[0] >= 3900.0, "{span:?}: {ran}");
@@ -376,7 +376,7 @@ fn a_connect_that_gave_up_names_the_brokers_that_it_did_not_reach() {
 #[test]
 fn a_silent_broker_takes_no_time_from_the_others() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
-    // The kernel accepts for it, and nothing answers.
+    // The kernel accepts connections, but nothing responds.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = silent.local_addr().map(|address| (silent, address.to_string())).expect("bound");
     let file = "scenarios: {reach: {type: connect, timeout: 12s}}\nchecks: [{type: reachable}]\n";
@@ -396,7 +396,7 @@ fn what_others_wrote_before_is_foreign_to_a_run() {
     write(&broker, "mixed", 0, (0..50).map(|n| format!("stranger {n}")));
     let ran = Kaf6::file(file).brokers(&broker).run().expect("pass");
     assert_eq!((ran.count("read", "received"), ran.count("read", "foreign")), (200, 250), "{ran}");
-    // The fences of both runs are no records to anybody.
+    // End markers of both runs do not count as records.
     let any = "scenarios: {read: {type: consume, topic: mixed, from: any}}\n\
                checks: [{type: count_equals, expected: 450}]\n";
     Kaf6::file(any).brokers(&broker).run().expect("pass");

@@ -33,7 +33,7 @@ fn what_a_stranger_wrote_is_read_from_any_place() {
         write(broker, &topic, 1, (0..100).map(|n| format!("late {n}")));
         let run = |fields: &str, expected: u64| {
             let ran = Kaf6::file(&reader(&topic, fields, expected)).brokers(broker).run();
-            // Nothing was written by this run: no check speaks of loss.
+            // This run wrote nothing, so it has no `no_loss`.
             assert_eq!(ran.check("no_loss"), "none");
             assert_eq!(ran.count("read", "received"), expected, "{fields}: {ran}");
             ran.expect("pass")
@@ -70,13 +70,13 @@ fn a_reader_from_the_end_reads_only_what_comes() {
     let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
     let checks = ["no_loss:read", "no_duplicates:read", "no_loss:verify:end-{{run_id}}"];
     assert_eq!(checks.map(|check| ran.check(check)), ["none", "pass", "pass"], "{ran}");
-    // What lies before its start is read back by kaf6.
+    // kaf6 reads back the messages before the reader's start.
     assert_eq!(
         (ran.account("verified"), ran.count("verify:end-{{run_id}}", "received")),
         (150, 150),
         "{ran}"
     );
-    // From a number on: what lies below is out of its scope, and nobody calls it lost.
+    // The reader starts at an offset. Messages below are out of its scope and not lost.
     let file = "topics: [{name: 'number-{{run_id}}'}]\n\
                 scenarios:\n  write: {type: produce, messages: 300}\n  \
                 read: {type: consume, offset: 200, after: write}\n\
@@ -85,7 +85,7 @@ fn a_reader_from_the_end_reads_only_what_comes() {
     let checks = ["no_loss:read", "in_order:read", "no_loss:verify:number-{{run_id}}"];
     assert_eq!(checks.map(|check| ran.check(check)), ["none", "pass", "pass"], "{ran}");
     assert_eq!(ran.account("verified"), 300, "{ran}");
-    // A limit under what is sent ends the reading there.
+    // A limit below the number of sent messages ends the reading there.
     let file = "topics: [{name: 'limit-{{run_id}}', partitions: 3}]\n\
                 scenarios:\n  write: {type: produce, messages: 5000}\n  \
                 read: {type: consume, limit: 700, clients: 3, after: write}\n\
@@ -97,7 +97,7 @@ fn a_reader_from_the_end_reads_only_what_comes() {
         (5000, "pass"),
         "{ran}"
     );
-    // Nobody reads the rest where the file does not want it read: that is no pass, unless it says so, too.
+    // With `audit: false`, no one reads the rest, so the run does not pass unless the file permits this.
     let unread = format!("{file}run: {{audit: false}}\n");
     let ran = Kaf6::file(&unread).brokers(&kafka).run().expect("error");
     assert_eq!(
@@ -125,7 +125,7 @@ fn keys_headers_and_values_arrive_as_the_file_says() {
     );
     let ran = Kaf6::file(&file).brokers(&kafka).arg("--run-id").arg("forms").run().expect("pass");
     assert!(ran.answer("uuid_match").contains("60 of 60"), "{ran}");
-    // 60 messages, and a fence in each partition.
+    // 60 messages, and an end marker in each partition.
     let records = read(&kafka, &topic, 64);
     let (fences, records): (Vec<Found>, Vec<Found>) =
         records.into_iter().partition(|record| record.key.as_deref() == Some("kaf6-fence"));
@@ -165,7 +165,7 @@ fn each_codec_is_on_the_wire_and_read_back() {
                 let asked: ProduceRequest = request.decode();
                 for partition in asked.topic_data.iter().flat_map(|topic| &topic.partition_data) {
                     let records = partition.records.as_deref().unwrap_or_default();
-                    // The low three bits of a batch's attributes; small fences are sent as they are.
+                    // The low three bits of a batch's attributes. Small end markers are not compressed.
                     if records.len() > 1000 {
                         sees.lock().expect("no thread panics here").insert(records[22] & 7);
                     }

@@ -16,15 +16,15 @@ fn at_after_and_when_say_when_a_scenario_starts() {
     let ran = Kaf6::file(file).brokers(&tansu.address()).run().expect("pass");
     let started = |name| ran.figure(name, "started_ms").expect("it started");
     let ended = |name| ran.figure(name, "ended_ms").expect("it ended");
-    // Neither earlier, nor only when something else ends.
+    // It starts neither earlier nor only when another scenario ends.
     assert!((900.0..ended("write")).contains(&started("by_count")), "100 of 100/s: {ran}");
     assert!((1500.0..ended("write")).contains(&started("by_time")), "{ran}");
     assert!(started("then") >= ended("write") && started("last") >= ended("then") + 500.0, "{ran}");
-    // Readers that start late read all the same, from the start of the log to their own fence.
+    // Readers that start late also read from the start of the log to the end marker.
     for reader in ["by_count", "by_time", "last"] {
         assert_eq!(ran.check(&format!("no_loss:{reader}")), "pass", "{ran}");
     }
-    // A reader of old data measures their age, not the broker.
+    // A reader of old messages would measure their age, not the broker.
     assert_eq!(ran.figure("last", "p95_ms"), None, "{ran}");
 }
 
@@ -38,7 +38,7 @@ fn of_two_readers_the_late_one_sees_the_same() {
     let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
     assert_eq!((ran.count("early", "received"), ran.count("late", "received")), (2000, 2000));
     assert_eq!((ran.check("no_loss:early"), ran.check("no_loss:late")), ("pass", "pass"), "{ran}");
-    // The early one does not wait for the late one, which starts after its end.
+    // The early reader does not wait for the late one.
     assert!(ran.figure("early", "ended_ms") <= ran.figure("late", "started_ms"), "{ran}");
 }
 
@@ -116,7 +116,7 @@ fn a_check_on_what_never_ran_is_no_pass() {
         "{ran}"
     );
 
-    // Nor is it one where nothing asks after what never ran.
+    // The run does not pass either if no check applies to the scenario that never ran.
     let file = "topics: [{name: 'unasked-{{run_id}}'}]\n\
                 scenarios:\n  write: {type: produce, duration: 300ms, rate: 100/s}\n  read: {type: consume}\n  \
                 ping: {type: roundtrip, topic: pings, when: 'read.received >= 1000000'}\n\
@@ -136,7 +136,7 @@ fn a_reader_with_nothing_to_read_is_no_pass() {
                  scenarios: {read: {type: consume, limit: 10, idle_timeout: 2s}}\n\
                  checks: [{type: count_at_least, expected: 1}, {type: threshold, expr: p95 < 1s}]\n";
     let run = Kaf6::file(empty).brokers(&broker).start();
-    // Written, but not where it reads.
+    // The producer writes to another partition than the reader's.
     let beside = "topics: [{name: 'beside-{{run_id}}', partitions: 2}]\n\
                   scenarios:\n  write: {type: produce, messages: 30, partition: 0}\n  \
                   read: {type: consume, partition: 1}\n\
@@ -146,7 +146,7 @@ fn a_reader_with_nothing_to_read_is_no_pass() {
     assert_eq!(ran.check("count_at_least"), "inconclusive", "{ran}");
     assert!(ran.answer("count_at_least").contains("no data"), "{ran}");
     assert!(ran.reason().contains("check the topic, partition and `timeout` of `read`"), "{ran}");
-    // Its checks on messages know that nothing was written there; what was, kaf6 has read back.
+    // Its checks of messages pass, because nothing was written there. kaf6 read back the other partition.
     for check in ["no_loss:read", "no_duplicates:read", "no_corruption:read", "in_order:read"] {
         assert_eq!(ran.check(check), "pass", "{check}: {ran}");
         assert!(ran.answer(check).contains("nothing was written to these partitions"), "{ran}");
@@ -164,7 +164,7 @@ fn a_reader_with_nothing_to_read_is_no_pass() {
     );
     assert!(ran.answer("threshold").contains("no data"), "{ran}");
 
-    // A file without a check has nothing to judge, if it sends nothing.
+    // A file without checks that sends nothing has nothing to evaluate.
     let unjudged = "scenarios: {reach: {type: connect}}\n";
     let ran = Kaf6::file(unjudged).brokers(&broker).arg("--fail-on").arg("inconclusive").run();
     assert_eq!(ran.expect("error").summary["checks"], serde_json::json!({}));

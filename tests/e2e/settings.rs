@@ -55,7 +55,7 @@ fn settings_of_a_topic_on_kafka_in_every_version() {
         ("settings-compacted", &[("cleanup.policy", "compact")]),
     ] {
         let config = create(&direct, topic, config);
-        // Kafka names its defaults, too.
+        // Kafka also reports its defaults.
         let expected = TopicSettings {
             max_message_bytes: Some(1_048_588),
             segment_bytes: Some(1 << 30),
@@ -81,7 +81,7 @@ fn settings_of_a_topic_on_tansu() {
     let client = client(&tansu.address());
     let config = create(&client, "written", &[("retention.ms", "3000"), ("cleanup.policy", "compact")]);
     assert_eq!(ask(&client, "written"), Ok(TopicSettings::of_config(&config)));
-    // It names only what was set.
+    // This broker reports only settings that were set.
     create(&client, "default", &[]);
     assert_eq!(ask(&client, "default"), Err(NoSettings::Silent));
 }

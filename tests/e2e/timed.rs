@@ -55,8 +55,8 @@ fn tells_the_truth(ran: &Ran, sent: &[f64], late: &[f64]) {
 #[test]
 fn a_stall_is_in_the_latency_of_all_that_was_due_in_it_timed() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
-    // 20,000 messages, of which 4,000 are due while nothing moves: they wait from 4 s down to none.
-    // They are read later, so that after the stall nothing keeps the broker from taking them all at once.
+    // 20,000 messages, of which 4,000 are due during the stall, so they wait between 4 s and 0 s. The reader starts later,
+    // so that the broker can accept all of them at once after the stall.
     let file = "topics: [{name: 'stall-{{run_id}}'}]\n\
                 scenarios:\n  write: {type: produce, messages: 20000, rate: 1k/s, value: {size: 100B}}\n  read: {type: consume, after: write}\n\
                 checks: [{type: count_equals, expected: 20000}]\n";
@@ -76,7 +76,7 @@ fn a_stall_is_in_the_latency_of_all_that_was_due_in_it_timed() {
     for (name, wanted) in [("p90_ms", 2000.0), ("p95_ms", 3000.0), ("p99_ms", 3800.0), ("max_ms", 4000.0)] {
         assert!(figure(name) >= wanted * 0.95, "{name} is {wanted} or more: {ran}");
     }
-    // Most met no stall; and the generator did not wait for its end.
+    // Most messages were due outside the stall, and the generator did not wait for its end.
     assert!(figure("p50_ms") < 1000.0 && figure("late_p99_ms") < figure("p99_ms") / 2.0, "{ran}");
 }
 

@@ -47,13 +47,13 @@ fn verify_finds_all_that_was_acked_again_and_again() {
     let run = written(&broker, &topic);
     let ran = whole(&run, 0);
     assert!(ran.told().contains("this run sent nothing"), "{ran}");
-    // The fences of one are nothing to the next.
+    // End markers of one verification do not affect the next.
     whole(&run, 0);
     whole(&run, 0);
-    // By its file, as by its folder.
+    // The path of the file works like that of the folder.
     Kaf6::verify(&run.folder.join("ledger.json")).run().expect("pass");
 
-    // Others write to the topic: kaf6 of another run, and a client that is none of its.
+    // Other clients write to the topic: another run of kaf6, and a foreign client.
     let other = written(&broker, &topic);
     write(&broker, &topic, 1, (0..7).map(|n| format!("foreign {n}")));
     whole(&run, 507);
@@ -82,8 +82,8 @@ fn verify_of_a_broker_that_forgot_finds_all_lost() {
 fn verify_reads_each_topic_by_a_reader_of_its_own() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     let (broker, one, two) = (tansu.address(), unique("one"), unique("two"));
-    // Round trips send too, warm-ups and all, and are looked for like other messages; readers do not count them. One after another:
-    // Tansu passes over records of a partition with several writers, which is not what this is about.
+    // Round trips also send messages, including warm-ups. kaf6 verifies them like others, and readers do not count them. They
+    // run in sequence, because Tansu skips records if several clients write to a partition.
     let file = format!(
         "topics: [{{name: {one}, partitions: 2}}, {{name: {two}}}]\n\
          scenarios:\n  first: {{type: roundtrip, topic: {one}, iterations: 5}}\n  \
@@ -104,7 +104,7 @@ fn verify_reads_each_topic_by_a_reader_of_its_own() {
 
     tansu.restart();
     let ran = Kaf6::verify(&run.folder).run().expect("fail");
-    // 300, 200, 50, and twice 5 round trips with 5 before those.
+    // 300, 200 and 50 messages, and two scenarios of 5 round trips with 5 warm-ups each.
     assert_eq!(ran.anomaly("lost"), Some(570), "{ran}");
     for reader in &readers {
         assert_eq!(ran.check(&format!("no_loss:{reader}")), "fail", "{ran}");
@@ -163,7 +163,7 @@ fn verify_refuses_what_is_no_whole_ledger() {
     let ledger: Value = serde_json::from_str(&text).expect("it is JSON");
     let said = refused(&changed("/streams", json!([ledger["streams"][0], ledger["streams"][0]])));
     assert!(said.contains("duplicate stream"), "{said}");
-    // The scenario file that kaf6 makes of it is held to the same rules as others, and so is that of then.
+    // The scenario that kaf6 creates from the ledger must follow the same rules as others, and so must the original file.
     for (path, value, word) in [
         ("/topics/0/name", json!(""), "topic"),
         ("/producers/0/name", json!("no name, this"), "no name, this"),
@@ -178,7 +178,7 @@ fn verify_refuses_what_is_no_whole_ledger() {
     let nothing: PathBuf = folder.path().join("nothing.json");
     let said = Kaf6::verify(&nothing).refused();
     assert!(said.contains("cannot read") && said.contains("nothing.json"), "{said}");
-    // A folder whose run saved none.
+    // The run of this folder saved no ledger.
     fs::remove_file(&file).expect("it was there");
     let said = Kaf6::verify(folder.path()).refused();
     assert!(said.contains("ledger.json does not exist: only `kaf6 run --save-ledger`"), "{said}");

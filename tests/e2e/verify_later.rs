@@ -103,7 +103,7 @@ fn verify_of_a_topic_that_is_gone_ends_in_time_and_finds_nothing() {
     let run = Kaf6::file(&file).brokers(&broker).arg("--save-ledger").run().expect("pass");
     wait(admin(&broker).delete_topics(&[name.as_str()], &AdminOptions::new())).expect("the topic is deleted");
     let ran = Kaf6::verify(&run.folder).run();
-    // With the topic went its settings, so that nobody can tell whether retention had removed the messages before.
+    // The topic's settings are gone, too, so kaf6 cannot tell whether retention had removed the messages before.
     accounts_for(&ran, &[("lost", ran.account("lost")), ("expired", 200 - ran.account("lost"))]);
     assert_ne!(ran.status(), "pass", "{ran}");
     let reader = &ran.summary["scenarios"]["verify"];
@@ -122,7 +122,7 @@ fn verify_tells_a_leader_of_then_from_one_of_now() {
     delete_records(&broker, &before, 120);
     let ran = Kaf6::verify(&one.folder).run().expect("fail");
     accounts_for(&ran, &[("lost", 120), ("verified", 80)]);
-    // A broker that begins again leads in a new epoch, and only the old one had acked it.
+    // A restarted broker leads in a new epoch, and only the leader of the old epoch acked the messages.
     kafka.restart();
     delete_records(&broker, &after, 120);
     let ran = Kaf6::verify(&other.folder).run().expect("error");
@@ -136,7 +136,7 @@ fn verify_of_a_topic_that_was_created_again_says_so() {
     let name = unique("again");
     let topic = format!("{{name: {name}, recreate: true}}");
     let first = written(&broker, &topic, "messages: 200");
-    // Verify's own end marker comes to lie where a message of the first run had been acked.
+    // The end marker of `kaf6 verify` gets an offset at which a message of the first run was acked.
     written(&broker, &topic, "messages: 50");
     for _ in 0..2 {
         let ran = Kaf6::verify(&first.folder).run().expect("fail");

@@ -95,7 +95,7 @@ fn a_broker_that_comes_back_is_judged_by_how_long_it_was_silent() {
 #[test]
 fn a_broker_that_does_not_answer_the_last_question_is_asked_again() {
     let blinks = |relay: Relay| {
-        // A question is on its way when the run's end is near, and is asked for two seconds.
+        // A request is in flight near the end of the run, and times out after two seconds.
         relay.hold(Duration::from_secs(3));
         std::thread::sleep(Duration::from_secs(1));
         Some(relay)
@@ -109,7 +109,7 @@ fn a_broker_that_does_not_answer_the_last_question_is_asked_again() {
 fn a_secured_broker_is_watched_and_the_tokens_of_readers_are_renewed() {
     let Some(kafka) = Kafka::start() else { return };
     let by_password = "mechanism: PLAIN, username: kaf6, password: secret";
-    // A token lives for three seconds, and the broker asks for another after two.
+    // A token is valid for three seconds, and the broker requires a new one after two.
     let token = "properties: {enable.sasl.oauthbearer.unsecure.jwt: true, sasl.oauthbearer.config: \
                  'principal=kaf6 lifeSeconds=3'}";
     for (security, properties) in [(by_password, ""), ("mechanism: OAUTHBEARER", token)] {

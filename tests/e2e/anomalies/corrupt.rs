@@ -52,14 +52,14 @@ fn corrupt_when_bytes_change_and_the_checksum_of_the_batch_fits() {
 
 #[test]
 fn corrupt_when_bytes_change_and_no_checksum_fits() {
-    // The client stops at the batch; kaf6's own checksum tells which of its messages differ.
+    // The client stops at the batch. kaf6's own checksum shows which of its messages differ.
     let Some((done, count)) = altered(LETTERS, in_each_value) else { return };
     done.has(&[("corrupt", count, 0)]).is("fail").checks(&[("no_corruption", "fail")]);
 }
 
 #[test]
 fn corrupt_where_the_value_begins_with_the_identity() {
-    // The envelope's last bytes but its checksum: the instant at which it was due.
+    // The last bytes of the envelope before its checksum: the due time.
     let write = "messages: 200, rate: 400/s, value: {size: 100B, content: zeros}";
     let change = |batch: &[u8]| {
         let mut out = batch.to_vec();
@@ -86,7 +86,7 @@ fn corrupt_when_compressed_bytes_change() {
     }) else {
         return;
     };
-    // Nothing of it can be read; its header tells how many it was, and the reader goes on behind it.
+    // The batch cannot be read. Its header has the number of records, and the reader continues after it.
     done.has(&[("corrupt", count, 0)]).is("fail").checks(&[("no_corruption", "fail")]);
     assert_eq!(done.of("read", "received"), 200 - count, "{}", done.told());
     done.is_told_of("corrupt");
@@ -94,16 +94,16 @@ fn corrupt_when_compressed_bytes_change() {
 
 #[test]
 fn corrupt_so_that_no_record_comes_out_is_never_green() {
-    // The length of the first record: nothing behind it can be found, and librdkafka says nothing of it.
+    // Alter the length of the first record: no later record can be found, and librdkafka reports no error.
     let framed = |batch: &[u8]| {
         let mut out = batch.to_vec();
         out[61] = 0x7f;
         with_checksum(out)
     };
-    // The length of the batch: Tansu breaks the connection.
+    // Alter the length of the batch: Tansu closes the connection.
     let cut = |batch: &[u8]| batch[..batch.len() - 9].to_vec();
     for harm in [&framed as &dyn Fn(&[u8]) -> Vec<u8>, &cut] {
-        // Without the audit, which reads less in its time.
+        // Without the audit, which reads less in the available time.
         let fields = |file: File| file.write(LETTERS).read("after: gate, timeout: 8s").audit(false);
         let Some((done, _)) = altered_in(fields, harm) else { return };
         done.is("error");
@@ -119,7 +119,7 @@ fn corrupt_once_no_client_got_a_record_of_a_batch_for_long_enough() {
         out[61] = 0x7f;
         with_checksum(out)
     };
-    // Without the audit, which takes its own time for each such batch.
+    // Without the audit, which needs additional time for each such batch.
     let fields = |file: File| {
         let file = file.write(LETTERS).read("after: gate, timeout: 3m");
         file.run("unreadable_after: 2s").audit(false)
@@ -133,7 +133,7 @@ fn corrupt_once_no_client_got_a_record_of_a_batch_for_long_enough() {
 fn corrupt_when_values_swap_their_uuids() {
     let Some(broker) = Kafka::shared() else { return };
     let relay = Relay::start(&broker);
-    // Two records exchange their values; key and header, and so the identity, stay.
+    // Swap the values of two records. Their keys and headers, and so their identities, stay.
     wire::on_fetched(&relay, |_, records| {
         let Some(at) = records.iter().position(|record| record.offset == 20) else { return false };
         let Some([one, next]) = records.get_disjoint_mut([at, at + 1]).ok() else { return false };

@@ -80,7 +80,7 @@ fn duplicate_explained_when_the_connection_breaks_before_the_ack() {
 #[test]
 fn duplicate_explained_when_an_answer_allows_to_send_again() {
     let Some(broker) = Kafka::shared() else { return };
-    // Each may be said after a write: of these the client sends again by itself.
+    // A broker may return each of these errors after a write, and the client then retries.
     for error in [ResponseError::RequestTimedOut, ResponseError::NotEnoughReplicasAfterAppend] {
         let relay = Relay::start(&broker);
         let load =
@@ -104,7 +104,7 @@ fn duplicate_explained_when_an_answer_allows_to_send_again() {
 fn duplicate_unexplained_when_the_answer_excluded_a_write() {
     let Some(broker) = Kafka::shared() else { return };
     let relay = Relay::start(&broker);
-    // "Too few replicas" is said before anything is written: whoever says it and writes has lied.
+    // NOT_ENOUGH_REPLICAS means that nothing was written. A broker that returns it after a write is wrong.
     let load = Load::on_answers(&relay, |number, answer| {
         if number % 30 == 11 { answer.deny(ResponseError::NotEnoughReplicas) } else { Verdict::Pass }
     });

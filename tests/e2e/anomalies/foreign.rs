@@ -15,7 +15,7 @@ fn foreign_when_another_client_writes_too() {
     log::write(&broker, &topic, 0, &[b"before", b"", b"kaf6"]);
     let run = Run::start(&file.text());
     let held = gate.reached(|| run.output());
-    // Some that look like kaf6's own: its first letters, and an envelope of no run of it.
+    // Records that resemble kaf6's: the first letters of an envelope, and an envelope of no run.
     let mut envelope = b"kaf6\x01".to_vec();
     envelope.resize(100, 7);
     log::write(&broker, &topic, 0, &[b"in between", &envelope, b"kaf6\x01"]);
@@ -32,7 +32,7 @@ fn foreign_when_an_earlier_run_wrote_to_the_topic() {
     let topic = topic("foreign");
     let file = File::new(&broker, &topic).partitions(3);
     run(&file.text()).is_healthy(0);
-    // Fences of the earlier run are counted nowhere.
+    // End markers of the earlier run are not counted.
     run(&file.text()).is_healthy(200);
     run(&file.text()).is_healthy(400);
 }

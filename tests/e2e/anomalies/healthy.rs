@@ -116,7 +116,7 @@ fn healthy_over_the_embedded_broker_with_errors_injected() {
     let topic = topic("healthy");
     let embedded = Embedded::start(1, &[(topic.clone(), 2, 1)]).expect("a mock cluster");
     let broker = embedded.bootstrap().remove(0);
-    // Each is retried by the client; the mock writes nothing where it answers with an error. -195 cuts the connection.
+    // The client retries after each error. The mock writes nothing if it returns an error. -195 closes the connection.
     embedded.push_errors(PRODUCE, &[7, 19, 6, -195, 20, 3, 7].map(Code));
     embedded.push_errors(FETCH, &[6, 3, 9, -195, 5, -1].map(Code));
     let file = File::new(&broker, &topic).partitions(2).read("at: 0s");

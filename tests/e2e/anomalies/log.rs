@@ -211,7 +211,7 @@ impl Transactions {
                 BaseRecord::<(), [u8]>::to(&self.topic).partition(partition).payload(value.as_bytes());
             self.producer.send(record).map_err(|(error, _)| error).expect("the record is taken");
         }
-        // An abort drops what is not sent yet.
+        // An abort drops messages that are not sent yet.
         self.producer.flush(LONG).expect("all is sent");
         match commits {
             true => self.producer.commit_transaction(LONG).expect("it is committed"),

@@ -27,7 +27,7 @@ fn lost_when_objects_are_deleted() {
         .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
     let held = gate.reached(|| run.output());
-    // The first, some in the middle, and the last of one partition; one of the other.
+    // The first, two middle and the last batch of one partition, and one batch of the other.
     let mut lost = BTreeSet::new();
     let (one, other) = (lake.batches(&topic, 0), lake.batches(&topic, 1));
     let picked = [&one[0], &one[3], &one[4], &one[one.len() - 1], &other[5]];
@@ -46,7 +46,7 @@ fn lost_when_objects_are_deleted() {
     for piece in done.evidence("lost") {
         let (partition, offset) = (piece["partition"].as_i64().unwrap(), piece["offset"].as_i64().unwrap());
         let last = piece["to_offset"].as_i64().unwrap_or(offset);
-        // One writer has all offsets of a partition.
+        // With one producer, the offsets of a partition have no gaps.
         shown.extend((offset..=last).map(|offset| (partition, offset)));
     }
     assert_eq!(shown, lost);
@@ -86,7 +86,7 @@ fn forgets_in_the_middle(read: u32, audit: Option<bool>) -> Option<Done> {
     };
     let run = Run::start(&file.text());
     let held = gate.reached(|| run.output());
-    // Nobody comes through while it is made ready: Tansu begins a topic anew that two clients ask for at once.
+    // Block clients during the setup, because Tansu recreates a topic that two clients request at once.
     relay.hold(Duration::from_secs(120));
     tansu.restart();
     let new = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
@@ -95,13 +95,13 @@ fn forgets_in_the_middle(read: u32, audit: Option<bool>) -> Option<Done> {
     relay.hold(Duration::ZERO);
     drop(held);
     let done = run.done();
-    // What the log holds now, as another client reads it: all the rest is gone.
+    // What another client reads from the log now. Everything else is gone.
     let left =
         log::read(&tansu.address(), &topic, 0).iter().filter(|found| found.message.is_some()).count() as u64;
     let acked = done.of("write", "acked");
     assert!(left > 20 && left <= 300 && acked > 390, "{left} of {acked}: {}", done.told());
     if audit != Some(false) {
-        // What was read before and whose place holds another message now is rewritten, and not lost once more.
+        // A message that was read before, and whose offset has another message now, is rewritten and not also lost.
         let gone = done.account("lost") + done.account("rewritten");
         assert_eq!(gone, acked - left, "{}", done.told());
     }
@@ -110,9 +110,9 @@ fn forgets_in_the_middle(read: u32, audit: Option<bool>) -> Option<Done> {
 
 #[test]
 fn lost_after_it_was_read_when_the_broker_forgets_in_the_middle_of_a_live_read() {
-    // The reader goes back to the start of the new log, and what it had read before is looked for without asking.
+    // The reader goes back to the start of the new log, and the audit runs automatically.
     let Some(done) = forgets_in_the_middle(250, None) else { return };
-    // Each place that is taken again held another message before.
+    // Each reused offset had another message before.
     done.is("fail");
     assert_eq!(done.check("no_loss"), "fail");
     let rewritten = done.account("rewritten");
@@ -129,29 +129,29 @@ fn lost_after_it_was_read_when_the_broker_forgets_in_the_middle_of_a_live_read()
 #[test]
 fn lost_and_rewritten_without_an_audit_too() {
     let Some(done) = forgets_in_the_middle(250, Some(false)) else { return };
-    // The reader is sent back to the start of the new log, and finds other messages at the places that it knows.
+    // The reader goes back to the start of the new log, and finds other messages at offsets that it has read.
     done.is("fail");
     assert_eq!(done.check("no_corruption"), "fail", "{}", done.told());
     assert!(done.counts("rewritten").is_some_and(|(count, _)| count > 20), "{}", done.told());
     assert!(done.notes().contains("the log was truncated or recreated"), "{}", done.notes());
-    // Acked and never read, neither before nor after.
+    // Messages that were acked, but read neither before nor after the restart.
     assert_eq!(done.counts("unread"), Some((0, 0)), "{}", done.told());
-    // And what was read before, as far as the re-read of those looked.
+    // Lost messages include some that were read before, if the re-reads covered their offsets.
     let never_read = done.of("write", "acked") - done.of("read", "received");
     assert!(done.counts("lost").is_some_and(|(lost, _)| lost >= never_read), "{}", done.told());
-    // Its new log is another one: no offset went back within it.
+    // The new log is a new epoch, so no offset went back within an epoch.
     assert_eq!(done.counts("nonmonotonic"), Some((0, 0)), "{}", done.told());
 }
 
 #[test]
 fn rewritten_where_a_log_that_begins_anew_outgrows_the_reader() {
     let Some(done) = forgets_in_the_middle(100, Some(false)) else { return };
-    // The reader goes on in the middle of the new log, and never sees what came to lie where it had read others. A re-read finds
-    // that: it is verified, and what lay there before is rewritten.
+    // The reader continues in the middle of the new log, and never reads the messages at reused offsets. A re-read finds
+    // them: they are verified, and the messages that had these offsets before are rewritten.
     done.is("fail");
     assert_eq!(done.check("no_corruption"), "fail");
     let unseen = done.of("write", "acked") - done.of("read", "received");
-    // What was acked right before the broker forgot it, and not yet read, is lost.
+    // Messages that were acked right before the broker forgot them, and not yet read, are lost.
     let lost = done.counts("lost").map_or(0, |(count, _)| count);
     assert!(unseen > 50 && lost < 10, "{}", done.told());
     let rewritten = unseen - lost;
@@ -162,7 +162,7 @@ fn rewritten_where_a_log_that_begins_anew_outgrows_the_reader() {
 
 #[test]
 fn rewritten_beneath_a_reader_that_a_log_begun_anew_outgrows() {
-    // Nothing shows this reader that its log is another: an audit asked for does.
+    // This reader cannot detect that its log was recreated. Only the requested audit can.
     let Some(done) = forgets_in_the_middle(100, Some(true)) else { return };
     done.is("fail");
     assert_eq!(done.check("no_corruption"), "fail");

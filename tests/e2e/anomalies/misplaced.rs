@@ -24,7 +24,7 @@ fn misplaced_when_acks_name_another_offset() {
     let done = run(&File::new(&relay.address(), &topic).reader(&broker).text());
     let count = load.touched();
     assert!(count > 2, "{count}");
-    // What is sent after such an ack is acked below it.
+    // Messages that are sent after such an ack are acked at lower offsets.
     let overtaken = done.counts("overtaken").map_or(0, |(count, _)| count);
     assert!(overtaken > 0, "{}", done.told());
     done.has(&[("misplaced", count, 0), ("overtaken", overtaken, 0)]).is("fail");

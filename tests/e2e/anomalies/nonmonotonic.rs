@@ -19,7 +19,7 @@ fn nonmonotonic_when_an_answer_goes_back() {
         if once.swap(true, Ordering::SeqCst) {
             return false;
         }
-        // Records 20 to 29 come again behind 29, under their own offsets.
+        // Records 20 to 29 appear again after 29, with the same offsets.
         let again: Vec<_> = records[at - 10..at].to_vec();
         records.splice(at..at, again);
         true
@@ -37,7 +37,7 @@ fn nonmonotonic_is_not_an_offset_that_the_broker_refuses_once() {
     let relay = Relay::start(&broker);
     let answers = AtomicU64::new(0);
     relay.on_response(move |response| {
-        // Once, when some records were read: the broker says that the reader stands outside of the log.
+        // The broker reports once, after some reads, that the reader's offset is out of range.
         if response.request.api == ApiKey::Fetch && answers.fetch_add(1, Ordering::SeqCst) == 30 {
             response.deny(ResponseError::OffsetOutOfRange)
         } else {
@@ -46,7 +46,7 @@ fn nonmonotonic_is_not_an_offset_that_the_broker_refuses_once() {
     });
     let topic = topic("nonmonotonic");
     let done = run(&File::new(&broker, &topic).reader(&relay.address()).read("at: 0s").text());
-    // The offset lies within the log: the reader asks again, and goes neither back nor on.
+    // The offset is within the log, so the reader retries it and does not move.
     done.has(&[]).is("pass").checks(&[]).accounts_for(&[("verified", 200)]);
     assert!(done.notes().contains("the broker refused offset "), "{}", done.told());
     assert!(!done.notes().contains("the log was truncated or recreated"), "{}", done.told());

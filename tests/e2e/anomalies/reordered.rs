@@ -9,7 +9,7 @@ use crate::lab::{Gate, Kafka, Relay, Verdict};
 fn reordered_when_requests_are_swapped_on_the_wire() {
     let Some(broker) = Kafka::shared() else { return };
     let relay = Relay::start(&broker);
-    // A swapped request goes behind the next one; the last is never one of them.
+    // A swapped request is sent after the next one. The last request is never swapped.
     let load = Load::on_requests(&relay, |number, _| {
         if number % 20 == 5 && number < 100 { Verdict::Swap } else { Verdict::Pass }
     });
@@ -34,7 +34,7 @@ fn reordered_and_misplaced_when_objects_change_places() {
     let run = Run::start(&file.text());
     let held = gate.reached(|| run.output());
     let batches = lake.batches(&topic, 0);
-    // Two of one length, side by side, so that nothing else has to move.
+    // Two adjacent batches with equal numbers of records, so that no other batch has to move.
     let pair = batches[3..].windows(2).find(|pair| pair[0].records == pair[1].records);
     let [one, next] = pair.expect("two batches of one length") else { panic!("a pair") };
     lake.overwrite(one, &next.bytes);
@@ -42,7 +42,7 @@ fn reordered_and_misplaced_when_objects_change_places() {
     drop(held);
     let done = run.done();
     let moved = one.records as u64;
-    // Those of the first lie behind the others; all of them lie where others were acked.
+    // Messages of the first batch are after the others, and every message is at an offset that was acked for another one.
     done.has(&[("reordered", moved, 0), ("misplaced", 2 * moved, 0)])
         .is("fail")
         .checks(&[("in_order", "fail"), ("no_corruption", "fail")]);

@@ -38,7 +38,7 @@ fn retention_of_what_a_live_reader_has_read_is_a_note() {
     let notes = done.notes();
     let note = notes.lines().find(|note| note.contains("retention.ms")).unwrap_or_else(|| panic!("{notes}"));
     let counts = note.split_whitespace().filter_map(|word| word.replace(',', "").parse::<u64>().ok());
-    // About 6 s are gone when the audit begins, and more while it reads.
+    // Messages of about 6 s are removed when the audit begins, and more while it reads.
     assert!(counts.into_iter().any(|count| (200..=1200).contains(&count)), "{note}");
 }
 
@@ -60,7 +60,7 @@ fn retention_explains_no_loss_of_younger_messages() {
     let text = File::new(&broker, &topic).more(&gate.scenario("after: write")).read("after: gate").text();
     let run = Run::start(&text.replace("partitions: 1", "partitions: 1, config: {retention.ms: 600000}"));
     let held = gate.reached(|| run.output());
-    // Somebody deletes records that are seconds old.
+    // Delete records that are a few seconds old.
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(120)).expect("an offset");
     let deleted = wait(admin(&broker).delete_records(&list, &AdminOptions::new()));
@@ -108,7 +108,7 @@ fn compaction_before_two_late_readers_is_inconclusive() {
 #[test]
 fn compaction_behind_a_live_reader_is_a_note() {
     let Some(done) = over_compaction("at: 0s", "after: write, at: 8s") else { return };
-    // A cleaner that is quicker than the reader takes some before they are read.
+    // A cleaner that is faster than the reader removes some messages before they are read.
     match is_compacted(&done) {
         0 => done.is("pass").checks(&[]),
         _ => done.is("error").checks(&[("no_loss", "inconclusive")]),

@@ -8,7 +8,7 @@ use crate::lab::Gate;
 fn rewritten_between_a_live_read_and_the_audit() {
     let Some(lake) = Lake::start() else { return };
     let (topic, gate) = (topic("rewritten"), Gate::new());
-    // `read` has ended when the gate is reached, and the audit comes after it.
+    // `read` ends before the gate, and the audit runs after it.
     let text = File::new(&lake.tansu.address(), &topic)
         .properties(GATHER)
         .read("at: 0s")
@@ -20,12 +20,12 @@ fn rewritten_between_a_live_read_and_the_audit() {
     let batches = lake.batches(&topic, 0);
     let pair = batches[3..].windows(2).find(|pair| pair[0].records == pair[1].records);
     let [one, next] = pair.expect("two batches of one length") else { panic!("a pair") };
-    // The second place gets what the first one holds; what it held is gone.
+    // Overwrite the second batch with the first one.
     lake.overwrite(next, &one.bytes);
     drop(held);
     let done = run.done();
     let count = next.records as u64;
-    // Each that was there is rewritten, and for that not lost too; the other batch is there twice.
+    // Each overwritten message is rewritten and not also lost. The other batch is there twice.
     done.has(&[("duplicate", count, 0), ("rewritten", count, 0)]).is("fail");
     done.checks(&[("no_duplicates", "fail"), ("no_corruption", "fail")]);
     done.accounts_for(&[("verified", 200 - count), ("rewritten", count)]);

@@ -236,7 +236,7 @@ impl Done {
         let readers = scenarios.values().filter(|scenario| scenario["type"] == "consume").count();
         for (name, count, explained) in found {
             let evidence = self.evidence(name);
-            // Each consumer shows its own; counts are those of the worst in each partition.
+            // Each consumer has its own evidence. A count is that of the worst consumer of each partition.
             let messages: u64 = evidence.iter().map(|piece| piece["count"].as_u64().unwrap_or(1)).sum();
             let most = if readers > 1 { u64::MAX } else { count + explained };
             let enough = (count + explained).min(20)..=most;
@@ -269,7 +269,7 @@ impl Done {
         for name in ["no_loss", "no_duplicates", "no_corruption", "in_order", "offsets_monotonic"] {
             let wanted =
                 others.iter().find(|(other, _)| *other == name).map_or("pass", |(_, result)| *result);
-            // Where several scenarios read, each is asked by itself.
+            // If several scenarios read, each has its own result.
             let asked = checks.iter().filter(|(check, _)| check.split(':').next() == Some(name));
             let results: Vec<_> = asked.filter_map(|(_, result)| result.as_str()).collect();
             let as_wanted = !results.is_empty() && results.iter().all(|result| *result == wanted);
@@ -297,7 +297,7 @@ impl Done {
 
     /// JUnit's failure text and the page name each piece of evidence by partition and offset.
     pub(super) fn is_told_of(&self, anomaly: &str) {
-        // The page shows as code what stands between backquotes.
+        // The page renders text between backquotes as code.
         let page = self.page().replace("<code>", "`").replace("</code>", "`");
         let junit = self.junit();
         let evidence = self.evidence(anomaly);

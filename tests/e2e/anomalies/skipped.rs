@@ -12,7 +12,7 @@ fn skipped_when_one_connection_is_kept_from_it() {
     let relay = Relay::start(&broker);
     let first = AtomicU64::new(0);
     wire::on_fetched(&relay, move |connection, records| {
-        // The reader is the first that gets some of it; the second look is another client.
+        // The reader is the first client that gets these records. The re-read uses another client.
         if records.iter().any(|record| record.offset < 100) {
             first.compare_exchange(0, connection, Ordering::SeqCst, Ordering::SeqCst).ok();
         }

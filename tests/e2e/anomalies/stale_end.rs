@@ -24,7 +24,7 @@ fn stale_end_when_the_end_is_told_too_low() {
         let done = run(&File::new(&relay.address(), &topic).text());
         // Sixteen messages, and the end marker.
         let lies = too_low.unsigned_abs();
-        // A note, and no failed check: all is there.
+        // There is a note but no failed check, because all messages are there.
         done.has(&[("stale_end", lies, 0)]).is("pass").checks(&[]);
         assert_eq!(done.counts("stale_end"), Some((lies, 0)), "{}", done.told());
         assert_eq!(done.notes().contains("high watermark"), lies > 0, "{}", done.notes());

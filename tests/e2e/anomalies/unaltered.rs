@@ -89,7 +89,7 @@ fn messages_among_transactions_of_others_are_unaltered() {
     for isolation in ["read_uncommitted", "read_committed"] {
         let topic = topic("unaltered");
         let others = log::Transactions::of(&broker, &topic);
-        // The topic is there, and something lies in it.
+        // The topic exists and has records.
         others.write(0, 5, true);
         let file = File::new(&broker, &topic)
             .write("messages: 600, rate: 200/s")

@@ -86,7 +86,7 @@ fn unknown_when_requests_get_lost() {
 #[test]
 fn unknown_when_the_broker_does_not_say_what_went_wrong() {
     let Some(broker) = Kafka::shared() else { return };
-    // KafScale says -1 after a write as well as before one.
+    // KafScale returns -1 both after a write and before one.
     for written in [true, false] {
         let file = || {
             let relay = Relay::start(&broker);

@@ -37,7 +37,7 @@ fn unread_when_nothing_is_handed_out() {
     let file = File::new(&broker, &topic).reader(&relay.address()).read("after: write, timeout: 6s");
     let done = run(&file.text());
     is_open(&done, 200);
-    // What the broker answered is named.
+    // The note names the broker's error.
     assert!(done.notes().contains("UNKNOWN"), "{}", done.notes());
 }
 
@@ -78,7 +78,7 @@ fn unread_when_answers_come_too_late() {
 fn unread_where_a_batch_that_is_right_gets_to_no_client() {
     let Some(broker) = Kafka::shared() else { return };
     let relay = Relay::start(&broker);
-    // kaf6's own probe sees the records, and librdkafka's clients get answers without them: as if their time ran out.
+    // kaf6's own probe gets the records. librdkafka's clients get responses without records, as after a fetch timeout.
     let clients: Arc<Mutex<HashSet<u64>>> = Arc::default();
     let seen = Arc::clone(&clients);
     relay.on_request(move |request| {

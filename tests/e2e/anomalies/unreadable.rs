@@ -60,7 +60,7 @@ fn unreadable_above_the_end_that_the_broker_reports() {
     const END: i64 = 120;
     let Some(broker) = Kafka::shared() else { return };
     let relay = Relay::start(&broker);
-    // What requests ask for, by connection and number: an answer does not say it.
+    // The timestamp in each request, by connection and request number, because a response does not contain it.
     let asks: Arc<Mutex<HashMap<(u64, i32), i64>>> = Arc::default();
     let asked = Arc::clone(&asks);
     relay.on_request(move |request| {
@@ -85,7 +85,7 @@ fn unreadable_above_the_end_that_the_broker_reports() {
         let id = (response.request.connection, response.request.correlation_id);
         let asked = asked.lock().expect("no thread panics here").remove(&id);
         match (response.request.api, asked) {
-            // The earliest offset is as it is.
+            // Do not change the earliest offset.
             (ApiKey::ListOffsets, Some(-2)) => Verdict::Pass,
             (ApiKey::ListOffsets, _) => {
                 let mut told: ListOffsetsResponse = response.decode();

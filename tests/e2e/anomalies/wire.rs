@@ -143,7 +143,7 @@ pub(super) fn on_fetched(
         let mut changed = false;
         for partition in fetched.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
             let Some(bytes) = partition.records.as_ref().filter(|bytes| !bytes.is_empty()) else { continue };
-            // Part of a batch at the end stays away: what it holds is not to pass unchanged.
+            // Drop an incomplete batch at the end, so that its records do not pass unchanged.
             let kept = whole(bytes);
             let mut records = decode(kept);
             let cut = kept.len() < bytes.len();

@@ -48,7 +48,7 @@ fn a_stopped_container_is_started_again_also_after_a_signal() {
 
 #[test]
 fn a_restart_policy_that_fights_the_fault_and_a_log_that_cannot_be_read_are_told() {
-    // Docker restarts it after any signal but that which is its own way to end.
+    // Docker restarts the container after any signal except its own stop signal.
     let options = ["--restart", "always", "--stop-signal", "SIGUSR1", "--log-driver", "none", "--init"];
     let Some(container) = TansuContainer::start_with(&options) else { return };
     let text = format!(

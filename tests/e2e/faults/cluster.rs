@@ -94,10 +94,10 @@ pub fn example(name: &str, cluster: &str) -> String {
         }
     }
     assert!(kept.len() < text.len(), "{name} has a cluster");
-    // The lab's store is a Python process, which takes some tens of requests a second on a busy machine. Only what it keeps up
-    // with whatever else the machine does shows what a fault changes. Most times are shorter than those that people get.
+    // The lab's store is a Python process that handles only tens of requests per second on a busy machine. The effect of a
+    // fault shows only if the store can handle the load. Most times are shorter than in the examples.
     let slower = [
-        // A reader at the tail of a Tansu log passes records over where several clients write to it.
+        // At the end of a Tansu log, a reader skips records if several clients write to it.
         ("clients: 3", "clients: 1"),
         ("CLIENTS:-3", "CLIENTS:-1"),
         ("rate: 300/s", "rate: 4/s"),
@@ -113,7 +113,7 @@ pub fn example(name: &str, cluster: &str) -> String {
         ("at: 15s", "at: 5s"),
         ("at: 20s", "at: 7s"),
         ("for: 20s", "for: 7s"),
-        // Of a store that takes half a second for a request, 200 ms more are no drop by half.
+        // If a store takes half a second for a request, 200 ms more do not halve the rate.
         ("latency: 200ms", "latency: 1s"),
         ("max_gap: 5s", "max_gap: 3m"),
         ("within: 15s", "within: 60s"),

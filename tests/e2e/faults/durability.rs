@@ -93,13 +93,13 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
     found.sort();
     found.dedup();
     let (acked, found) = (ran.count("write", "acked"), found.len() as u64);
-    // What lay at an offset that holds another message now is rewritten, what lies nowhere is lost: how many are which
-    // depends on how many offsets the broker hands out twice after its restart. What nobody finds is not verified.
+    // A message whose offset has another message now is rewritten, and a message that is nowhere is lost. Their numbers
+    // depend on how many offsets the broker assigns twice after its restart.
     let (lost, rewritten) = (ran.account("lost"), ran.account("rewritten"));
     let gone = lost + rewritten;
     assert!(gone >= acked - found && ran.account("verified") <= found, "{found} are left: {ran}");
-    // It may be more: the broker acks several batches at one offset, and who begins to read there does not find all that
-    // another client finds from the start on.
+    // More may be gone: the broker acks several batches at one offset, and a client that starts to read there does not
+    // find all messages that another client finds from the start.
     assert!(gone >= 20, "{ran}");
     let failed = |check: &str| ran.check(check) == "fail";
     assert_eq!((failed("no_loss"), failed("no_corruption")), (lost > 0, rewritten > 0), "{ran}");
@@ -137,14 +137,14 @@ faults:
     assert_eq!((ran.count("write", "acked"), ran.count("read", "received")), (40, 40), "all was read: {ran}");
     assert_eq!((ran.check("no_loss"), ran.anomaly("lost")), ("fail", Some(40)), "{ran}");
     let detail = ran.summary["anomalies"]["lost"]["evidence"][0]["detail"].as_str().expect("it is a text");
-    // At one time or between two, as it fell.
+    // The time is a single time or an interval.
     assert!(detail.contains(", read ") && detail.contains("gone after `wipe`"), "{detail}");
 }
 
 #[test]
 fn s4_on_apache_kafka_loses_nothing() {
     let Some(cluster) = kafka() else { return };
-    // A broker in Java takes its time to come back, more than a minute on a busy machine.
+    // A Java broker needs more than a minute to restart on a busy machine.
     let text =
         without_recovery(&example("durability-live.yaml", &cluster)).replace("timeout: 2m", "timeout: 4m");
     let ran = run(&text).expect("pass");

@@ -38,7 +38,7 @@ fn a_signal_in_the_middle_of_a_fault_leaves_nothing() {
         running.signal(signal);
         let ran = running.interrupted(code);
         assert_eq!(of_run(&id), Vec::<String>::new(), "{ran}");
-        // It began, and was not let last.
+        // The fault started, and the run ended it early.
         assert!(ran.summary["faults"][0]["started_ms"].is_u64(), "{ran}");
     }
 }
@@ -83,7 +83,7 @@ fn the_next_run_sweeps_too() {
 #[test]
 fn a_container_that_ends_by_itself_ends_the_run_soon_is_told_and_removed() {
     let Some(cluster) = on_memory() else { return };
-    // Its producer would go on for five minutes, and its reader for ten.
+    // Its producer would run for five minutes, and its reader for ten.
     let (kaf6, id) = start(&endless(&cluster).replace(
         "faults:\n  hold: {type: pause, target: broker, when: \"write.acked >= 50\", for: 4m}\n",
         "",

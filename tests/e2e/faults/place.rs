@@ -29,7 +29,7 @@ fn inside(text: &str) -> (Option<i32>, String, Value) {
     assert_eq!(of_run(&id), Vec::<String>::new(), "nothing is left: {said}");
     let summary = std::fs::read(folder.path().join("reports").join(&id).join("summary.json"));
     let summary = summary.unwrap_or_else(|error| panic!("there is a summary ({error}): {said}"));
-    // The container's root wrote it.
+    // The root user of the container owns the files.
     docker(&[
         "run",
         "--rm",

@@ -78,11 +78,11 @@ fn a_pull_says_how_far_it_is() {
     let ran = run(&ten(&cluster, &image, "missing"), "").expect("pass");
     assert!(ran.stderr.lines().any(|line| line.trim() == format!("pulling {image}")), "first of all: {ran}");
     let told = told(&ran.stderr, &image);
-    // A line each three seconds, of a pull of sixteen or more.
+    // One line every three seconds, of a pull that takes at least sixteen.
     assert!(!told.is_empty(), "{ran}");
     assert!(told.iter().all(|(done, total)| (1..=16).contains(done) && *total == 16), "{told:?}");
     assert!(told.is_sorted() && told[0].0 < 16, "{told:?}");
-    // It is there now.
+    // The image is present now.
     let again = run(&ten(&cluster, &image, "missing"), "").expect("pass");
     assert!(!again.stderr.contains("pulling"), "{again}");
 }
@@ -203,7 +203,7 @@ fn a_signal_ends_a_pull() {
     let signalled = Instant::now();
     running.signal("TERM");
     let ran = running.interrupted(143);
-    // The whole of it would take minutes.
+    // The complete pull would take minutes.
     assert!(signalled.elapsed() < Duration::from_secs(240), "{:?}: {ran}", signalled.elapsed());
     assert_eq!(of_run(&id), Vec::<String>::new(), "{ran}");
 }

@@ -62,7 +62,7 @@ fn docker_is_asked_where_the_docker_command_asks_it() {
         ("other", none, "the second one"),
         ("other", third.as_str(), "the third one"),
         (none, third.as_str(), "the third one"),
-        // An environment may have a context that is gone, where DOCKER_HOST comes first.
+        // DOCKER_HOST takes precedence, even over a context that does not exist.
         ("gone", third.as_str(), "the third one"),
     ] {
         let variables = [("DOCKER_CONFIG", at.as_str()), ("DOCKER_CONTEXT", context), ("DOCKER_HOST", host)];

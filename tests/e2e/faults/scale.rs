@@ -11,7 +11,7 @@ fn s6_one_three_one_under_load() {
     }
     assert_eq!((ran.check("metadata_stable"), ran.check("continuity")), ("pass", "pass"), "{ran}");
     assert_eq!(ran.anomaly("lost"), Some(0));
-    // Each broker that joined answered for itself.
+    // Each broker that joined responded itself.
     let watched = ran.summary["watch"]["steady"]["brokers"].as_array().expect("it is a list").clone();
     assert_eq!(watched.len(), 3, "{watched:?}");
     assert!(watched.iter().all(|broker| broker["answered"].as_u64() > Some(0)), "{watched:?}");

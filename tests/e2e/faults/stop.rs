@@ -22,7 +22,7 @@ checks:
     let (down, up) = (of_fault(&ran, "down", "ended_ms"), of_fault(&ran, "up", "started_ms"));
     assert!(down >= up && down <= of_fault(&ran, "up", "ended_ms"), "{ran}");
     assert!(down - of_fault(&ran, "down", "started_ms") >= 12_000, "{ran}");
-    // The recovery counts from there, to the first bucket with acks.
+    // The recovery time is measured from there to the first bucket with acks.
     let first_ack = down + of_fault(&ran, "down", "first_ack_ms");
     let width = ran.summary["timeline"]["bucket_ms"].as_u64().expect("it is a number");
     let rates = ran.summary["timeline"]["series"]["write"]["rate"].as_array().expect("it is a list").clone();
@@ -52,19 +52,19 @@ run: {{unreadable_after: 5s}}
     let ran = run(&text).expect("error");
     assert!(fault(&ran, "up")["started_ms"].is_null(), "{ran}");
     let (start, end) = (of_fault(&ran, "down", "started_ms"), of_fault(&ran, "down", "ended_ms"));
-    // The last scenario's end is the fault's: what was down is healed before the audit, whose time is part of the run's.
+    // The fault ends with the last scenario: kaf6 restores the service before the audit, which is part of the run.
     let last = ["write", "read", "late", "verify:t-{{run_id}}"].map(|name| ran.count(name, "ended_ms"));
     let last = last.into_iter().max().expect("there are some");
     assert!(end >= last && Some(end) <= ran.summary["duration_ms"].as_u64(), "{last}: {ran}");
     assert!(end - start >= 3_000, "{ran}");
-    // What was to be sent meanwhile was not; what was acked before was read.
+    // Messages that were due in this time were not sent. Messages acked before were read.
     assert_eq!(
         (ran.account("planned"), ran.account("acked"), ran.account("verified")),
         (51, 50, 50),
         "{ran}"
     );
     assert!(ran.reason().contains("scenario `late` timed out"), "{ran}");
-    // Nobody can give a longer time to a reader that kaf6 added.
+    // The timeout of a reader that kaf6 added cannot be set.
     assert!(
         ran.answer("no_loss:verify:t-{{run_id}}").contains("set `verify: false` in its producers"),
         "{ran}"

@@ -24,7 +24,7 @@ fn by_bandwidth(cluster: &str, bandwidth: &str) -> String {
 #[test]
 fn s5_by_bandwidth_is_proven_by_what_was_held_back() {
     let Some(cluster) = over_s3() else { return };
-    // One message a second at most, of four that are due.
+    // At most one message per second passes, and four are due.
     let ran = run(&by_bandwidth(&cluster, "1KiB/s")).expect("pass");
     assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
     let proof = fault(&ran, "slow")["proof"].as_str().expect("it is a text");
@@ -77,7 +77,7 @@ fn arithmetic(ran: &Ran) {
     };
     let slow = fault(ran, "slow");
     let at = |field: &str| slow[field].as_f64().expect("it is a number");
-    // The messages on their way when it begins are still fast.
+    // Messages that are in flight when the fault begins are still fast.
     let (before, during) =
         (mean(1_000.0, at("started_ms")), mean(at("started_ms") + 1_000.0, at("ended_ms")));
     let (fast_ms, slow_ms) = (1_000.0 / before, 1_000.0 / during);
