@@ -35,7 +35,7 @@ fn a_socket_that_cannot_be_used_says_why_and_what_else_is_there() {
     let said = reason(&place, &socket, &runtime);
     assert!(said.contains(&format!("no Docker Engine: {at} does not exist; start Docker")), "{said}");
 
-    // It was Docker's, and Docker is gone.
+    // Docker's socket file remains after Docker has stopped.
     drop(UnixListener::bind(&socket).expect("a socket"));
     let said = reason(&place, &socket, &runtime);
     let dead = format!("no Docker Engine: {at} exists, but nothing listens there; start Docker");

@@ -12,7 +12,7 @@ fn each_command_has_its_help() {
         let output = place.output(&words);
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{command}");
         let name = if command.is_empty() { "kaf6" } else { command };
-        // Lines of nothing but spaces would not survive editors.
+        // Editors would remove lines that consist of spaces.
         let shown: Vec<String> =
             text(&output.stdout).lines().map(|line| line.trim_end().to_owned()).collect();
         insta::assert_snapshot!(format!("help_{name}"), shown.join("\n"));

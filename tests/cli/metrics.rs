@@ -138,7 +138,7 @@ fn proxies_are_named_and_never_asked_for_this_machine() {
     assert!(shown.contains("through the proxy 127.0.0.1:1 of HTTP_PROXY:"), "{shown}");
     assert!(shown.contains("to bypass the proxy, add broker.invalid to NO_PROXY"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
-    // A proxy is asked for the whole address, and need not know CONNECT.
+    // A request to a proxy has the whole URL, so the proxy need not support CONNECT.
     let proxy = serve();
     let mut command = place.kaf6(&["run", "far.yaml", "-q"]);
     command

@@ -39,7 +39,7 @@ fn the_summary_keeps_to_the_schema_that_is_printed() {
     assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "one"]), 0);
     let summary = place.json("reports/one/summary.json");
     jsonschema::validate(&schema, &summary).unwrap();
-    // What the run used although the file does not set it.
+    // Defaults that the run used.
     let seed = serde_json::json!({"field": "run.seed", "value": "0"});
     assert!(summary["defaults"].as_array().unwrap().contains(&seed), "{}", summary["defaults"]);
 }

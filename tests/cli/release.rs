@@ -147,7 +147,7 @@ fn a_release_is_a_tag_whose_action_names_the_image() {
     assert_eq!(hub.at("v1"), hub.at("v1.2.3"));
     assert_eq!(hub.git(&["cat-file", "-t", "v1.2.3"]), "tag");
     assert_eq!(hub.git(&["log", "-1", "--format=%s", "v1"]), "release: 1.2.3");
-    // Nothing else moved: not there, and not in the clone.
+    // Nothing else changed, neither in the remote nor in the clone.
     assert_eq!(hub.at("main"), main);
     assert_eq!(hub.refs().lines().count(), 3, "{}", hub.refs());
     assert_eq!(run(&clone, "git", &["status", "--porcelain"]).works(), "");
@@ -159,7 +159,7 @@ fn a_second_try_finds_what_the_first_one_pushed() {
     let hub = Hub::new("1.2.3");
     hub.release(&["tag", "1.2.3", IMAGE]).works();
     let first = hub.refs();
-    // As if the first try had ended between its two pushes.
+    // As if the first attempt had ended between its two pushes.
     hub.git(&["update-ref", "-d", "refs/tags/v1"]);
     let said = hub.release(&["tag", "1.2.3", IMAGE]).works();
     assert!(said.contains("v1.2.3 already exists for this commit and this image"), "{said}");
@@ -193,7 +193,7 @@ fn the_major_tag_moves_on_and_never_back() {
     hub.commit("1.9.1");
     hub.release(&["check", "1.9.1"])
         .is_refused("v1.10.0 is already released, so v1 would move back to 1.9.1");
-    // A tag beside them that is no version, and another major version, stand in nobody's way.
+    // A tag that is not a version, and another major version, do not prevent the release.
     hub.git(&["tag", "v1.99-rc", "main"]);
     hub.commit("2.0.0");
     hub.release(&["check", "2.0.0"]).works();

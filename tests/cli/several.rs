@@ -42,7 +42,7 @@ fn json_of_several_is_an_array() {
 #[test]
 fn one_that_cannot_begin_is_reported_like_the_others() {
     let place = with_three();
-    // More than the embedded broker holds: known only once it starts.
+    // More partitions than the embedded broker supports. This is known only when it starts.
     place.write("all/a.yml", &TEN.replace("partitions: 1", "partitions: 300"));
     let output = place.output(&["run", "all", "--run-id", "x", "-q"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));

@@ -9,7 +9,7 @@ use crate::place::{Place, TEN};
 
 /// Runs a minute's load, sends the signal once messages flow, and gives the exit code.
 fn stopped_by(place: &Place, signal: &str) -> Option<i32> {
-    // More than its reader gets in that time.
+    // More messages than the reader can read in this time.
     let long =
         TEN.replace("messages: 10", "rate: 50/s, duration: 60s").replace("expected: 10", "expected: 3000");
     place.write("long.yaml", &long);
@@ -26,7 +26,7 @@ fn stopped_by(place: &Place, signal: &str) -> Option<i32> {
     assert!(lines.by_ref().any(flows), "the load never started");
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    // Else a full pipe would hold it up.
+    // Otherwise a full pipe would block the process.
     lines.for_each(drop);
     child.wait().unwrap().code()
 }
@@ -112,7 +112,7 @@ fn ended_at(ms: u64, way: &[&str]) {
     };
     assert_eq!(place.names("tmp"), [""; 0], "{ms} {way:?}");
     let Some(code) = status.code() else {
-        // It did not listen yet, and had made nothing.
+        // It did not handle signals yet, and had created nothing.
         assert_eq!(place.names("."), ["busy.yaml", "tmp"], "{ms} {way:?}: {status}");
         return;
     };
@@ -130,7 +130,7 @@ fn ended_at(ms: u64, way: &[&str]) {
 #[test]
 fn at_any_moment_a_run_can_be_ended() {
     const WAYS: [&[&str]; 5] = [&["INT"], &["TERM"], &["HUP"], &["INT", "TERM"], &[]];
-    // 20 moments over its time, each way at an early one and at a late one.
+    // 20 times during the run, so that each signal arrives early and late.
     let moments =
         (0..20_u64).map(|n| (n * 137 % 20 * 120 + n, WAYS[usize::try_from(n).unwrap() % WAYS.len()]));
     let moments: Vec<_> = moments.collect();

@@ -29,7 +29,7 @@ fn fail_on_changes_the_code_and_never_the_status() {
 #[test]
 fn a_broker_out_of_reach_is_an_answer_to_whether_it_can_be_reached() {
     let place = Place::new();
-    // Taken and given back: nobody listens there.
+    // This port was bound and released, so nothing listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text = "scenarios: {reach: {type: connect, timeout: 1s}}\nchecks: [{type: reachable}]\n";
     place.write("reach.yaml", &format!("brokers: [\"127.0.0.1:{port}\"]\n{text}"));

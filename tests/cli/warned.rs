@@ -28,7 +28,7 @@ fn a_likely_slip_is_said_once_by_each_command_and_refuses_nothing() {
         assert!(!good || output.status.success(), "{stderr}");
         assert_ne!(output.status.code(), Some(2));
     }
-    // What nobody reads must not look as if it had been verified.
+    // Messages without a reader must not look verified.
     let output = place.output(&["run", "slip.yaml", "-q", "--run-id", "slip"]);
     assert_eq!(output.status.code(), Some(3));
     let reason = place.json("reports/slip/summary.json")["reason"].as_str().unwrap().to_owned();

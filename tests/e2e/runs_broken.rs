@@ -81,7 +81,7 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
     relay.refuse(ApiKey::Produce, ResponseError::MessageTooLarge);
     let file = written_and_read("partitions: 2", "messages: 1000", "limit: 1000");
     hold(&Kaf6::file(&file).brokers(&relay.address()).run().expect("error"));
-    // A file without a reader is inconclusive, too.
+    // A file without a reader does not pass either.
     let alone = "topics: [{name: 'alone-{{run_id}}'}]\n\
                  scenarios: {write: {type: produce, messages: 1000}}\n\
                  checks: [{type: count_at_least, expected: 1}, {type: threshold, expr: error_rate < 1%}]\n";

@@ -120,7 +120,7 @@ fn everything_wrong() -> Summary {
     for anomaly in Anomaly::ALL {
         run["anomalies"][anomaly.name()] = serde_json::json!({"count": 1, "evidence": []});
     }
-    // JUnit names an anomaly in the case of a check that is about it.
+    // JUnit has an anomaly in the case of each check that covers it.
     run["check_results"] = serde_json::Value::from_iter(Anomaly::ALL.map(|anomaly| {
         let mut row = run["check_results"][0].clone();
         row["type"] = "threshold".into();
@@ -148,7 +148,7 @@ fn each_report_links_to_the_section_of_each_finding() {
     for (report, text, wanted) in [
         ("report.html", html(&run).expect("a page"), wanted(&[])),
         ("junit.xml", junit, wanted(&[])),
-        // The step summary leaves out what is nobody's fault.
+        // The step summary omits findings that are not a problem.
         ("the step summary", markdown(&[run], Path::new("reports")), wanted(&["foreign"])),
     ] {
         let linked: BTreeSet<String> = text

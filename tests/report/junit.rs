@@ -67,7 +67,7 @@ fn no_two_cases_have_the_same_class_and_name() {
         run.source.path = path.to_owned();
         run
     };
-    // Names that are those of other cases, once a scenario is put behind them.
+    // Names that equal those of other cases after a scenario is appended.
     let mut odd = at("odd.yaml");
     odd.name = "odd".to_owned();
     let mut row = odd.check_results[0].clone();
@@ -150,7 +150,7 @@ fn jenkins_schema_accepts_it() {
             .unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
-    // The schema is not one that accepts everything.
+    // The schema rejects invalid documents.
     let wrong = folder.path().join("wrong.xml");
     std::fs::write(&wrong, "<testsuites><testsuite><testcase/></testsuite></testsuites>").unwrap();
     let out = Command::new("xmllint").args(["--noout", "--schema"]).arg(&xsd).arg(&wrong).output().unwrap();

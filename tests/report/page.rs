@@ -192,7 +192,7 @@ fn nothing_hostile_leaves_its_place() {
         for (attribute, value) in tags(&page).flat_map(attributes) {
             assert!(!attribute.starts_with("on") && attribute != "src", "{name}: {attribute}");
             if attribute == "href" {
-                // The one address outside of the page is that of the docs.
+                // The only external address is that of the docs.
                 let value = match value.split_once("/findings.md#") {
                     Some((page, anchor)) if PAGE == format!("{page}/findings.md") => anchor,
                     _ => value,
@@ -272,7 +272,7 @@ fn asked_for(net_log: &str) -> Vec<String> {
 fn a_browser_runs_it_without_error_or_request() {
     let Some(browser) = chromium() else { return };
     let folder = tempfile::tempdir().unwrap();
-    // A page that does ask, and does err, shows that the looking works.
+    // A page with a request and an error shows that this test finds them.
     let control = folder.path().join("control.html");
     let text = "<!doctype html><p>control<img src=\"http://asked.invalid/x.png\"><script>nowhere()</script>";
     std::fs::write(&control, text).unwrap();

@@ -198,7 +198,7 @@ fn a_picture_shows_copies_observers_and_faults() {
     {
         assert!(picture.contains(part), "{part}: {picture}");
     }
-    // Of older summaries, where it was seen.
+    // Older summaries have no `spots`, so the picture shows where each message was seen.
     let page = html(&fixtures::fail()).unwrap();
     assert_eq!(pictures_of(&page)[0].matches("href=\"#k-read\"").count(), 3);
 }

@@ -130,7 +130,7 @@ fn summaries_of_earlier_versions_are_read() {
     );
     let xml = String::from_utf8(kaf6::report::junit::junit(&run).unwrap()).unwrap();
     assert!(!xml.contains("name=\"account\""), "{xml}");
-    // A class of a later version is no error.
+    // A class of a later version is not an error.
     let mut later = serde_json::to_value(fixtures::pass()).unwrap();
     later["accounts"]["scenarios"]["producer"]["vaporized"] = serde_json::json!("7");
     from_json(&serde_json::to_vec(&later).unwrap()).unwrap();

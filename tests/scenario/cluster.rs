@@ -40,7 +40,7 @@ fn the_kafscale_preset_has_these_containers_in_this_order() {
     let broker = cluster.service("broker").expect("it is there");
     let value =
         |name: &str| broker.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.to_string());
-    // Without any of these, a broker falls back to memory and says nothing of it.
+    // Without one of these, the broker silently keeps its data in memory.
     for name in
         ["KAFSCALE_S3_BUCKET", "KAFSCALE_S3_REGION", "KAFSCALE_S3_ENDPOINT", "KAFSCALE_ETCD_ENDPOINTS"]
     {
@@ -55,7 +55,7 @@ fn the_kafscale_preset_has_these_containers_in_this_order() {
 #[test]
 fn each_preset_is_a_good_file_of_services() {
     for name in preset::names() {
-        // As it is printed, it can be written into a file, and says the same there.
+        // The printed preset is a valid part of a file, and has the same meaning there.
         let text = preset::text(name).expect("it is there");
         let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
         let written = plan(&format!("{REACH}cluster:\n{indented}")).cluster.expect("it has one");
@@ -95,7 +95,7 @@ fn services_are_laid_over_a_preset() {
     assert!(!names.contains(&"AWS_DEFAULT_REGION"), "{names:?}");
     // A reference is a need.
     assert_eq!(cluster.service("proxy").expect("it is there").needs, ["broker"]);
-    // What the file says nothing of stands where the preset is named.
+    // Values that the file does not set have the position of the preset's name.
     let line = |name: &str| cluster.service(name).expect("it is there").position.line;
     assert_eq!((line("store"), line("broker"), line("proxy")), (3, 5, 10));
 }
@@ -162,7 +162,7 @@ fn the_load_goes_to_what_the_file_starts_unless_it_says_otherwise() {
     };
     assert!(refused(&|options| options.embedded = true).contains("--embedded"));
     assert!(refused(&|options| options.brokers = Some(vec!["x:1".to_owned()])).contains("--brokers"));
-    // To judge a saved ledger again, only how to connect is asked of the file.
+    // To verify a saved ledger, kaf6 reads only the connection settings of the file.
     let only = |options: &mut LoadOptions<'_>| {
         options.brokers = Some(vec!["x:1".to_owned()]);
         options.connect_only = true;

@@ -56,7 +56,7 @@ fn each_example_has_its_plan() {
 
 #[test]
 fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
-    // A file that starts its brokers has nothing to do with others.
+    // A file that starts its own brokers uses no other brokers.
     for path in
         files("examples").into_iter().filter(|path| load(path.to_str().unwrap()).unwrap().cluster.is_none())
     {
@@ -307,11 +307,11 @@ fn implicit_checks_are_added_where_they_can_be_judged() {
         kinds.iter().map(|kind| format!("{kind}:{reader}")).collect()
     };
     let sent = || vec!["all_acked".to_owned()];
-    // What `read` leaves out is read by a reader that nobody wrote.
+    // A reader that kaf6 adds reads what `read` omits.
     let part = [of(&others, "read"), of(&all[..5], "verify:t"), sent()].concat();
     assert_eq!(names(GOOD), all);
     assert_eq!(names(&GOOD.replace("rate: 50/s", "acks: 0")), others);
-    // What is acked beside that can be lost.
+    // The messages of the other producer are acked, so they can be lost.
     let beside = "{type: consume}\n  forget: {type: produce, messages: 5, acks: 0}";
     assert_eq!(names(&GOOD.replace("{type: consume}", beside)), all);
     let written = format!("{}checks: [{{type: no_loss}}]\n", GOOD.replace("{type: consume}", beside));
@@ -333,7 +333,7 @@ fn implicit_checks_are_added_where_they_can_be_judged() {
     assert_eq!(names(&two).len(), 11);
     let taken = format!("{GOOD}checks: [{{name: no_loss, type: count_equals, expected: 5}}]\n");
     assert_eq!(names(&taken)[..2], ["no_loss!", "no_loss:read"]);
-    // No consumer counts records of a round trip; they are read back all the same.
+    // No consumer counts records of a round trip, but kaf6 reads them back.
     assert_eq!(names(&GOOD.replace("type: produce, messages: 1000, rate: 50/s", "type: roundtrip")), all);
 }
 

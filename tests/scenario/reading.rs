@@ -76,13 +76,13 @@ proptest! {
         text in "[a-c:,\\[\\]{}'\"#|> \\n-]{0,24}",
         after in "|\\]|\\}",
     ) {
-        // With a last line end: readers differ in whether a block without one has it.
+        // The text ends with a line break, because parsers differ if it is missing.
         let text = format!("{before}{text}{after}\n");
         // Without anchors: YAML 1.2 lets their names hold `:` and more, which YAML 1.1 does not.
         // Keys that are no texts, tags and repeated keys are refused here on purpose; the other way round, what
         // kaf6 reads must mean the same to others.
         let Some(node) = read(&text) else { return Ok(()) };
-        // A file that is one text alone is no scenario file, however it is read.
+        // A file that is a single string is not a scenario file in any parser.
         if matches!(node.content, Content::Scalar(_)) {
             return Ok(());
         }
