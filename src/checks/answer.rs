@@ -101,7 +101,7 @@ impl Domain {
         }
         if self.observed < self.total {
             return Some(UnknownBecause::new(
-                format!("{} of {} observed", thousands(self.observed), thousands(self.total)),
+                format!("only {} of {} were observed", thousands(self.observed), thousands(self.total)),
                 "increase the scenario's `timeout`",
             ));
         }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!((good.outcome(), good.message(), good.covers()), (CheckOutcome::Pass, "", "3 messages"));
         let part = of(Domain::part(2, 3, "3 messages"));
         assert_eq!(part.outcome(), CheckOutcome::Inconclusive);
-        assert_eq!(part.message(), "2 of 3 observed; increase the scenario's `timeout`");
+        assert_eq!(part.message(), "only 2 of 3 were observed; increase the scenario's `timeout`");
         let why = UnknownBecause::new("the reader timed out", "increase its `timeout`");
         let why = of(Domain::judged_all(3, "3 messages").without(Some(why)));
         assert_eq!(why.outcome(), CheckOutcome::Inconclusive);
@@ -257,9 +257,10 @@ mod tests {
     #[test]
     fn a_doubt_takes_a_pass_back_and_no_failure() {
         let doubt = UnknownBecause::new("fault `f` never started", "start it earlier");
-        let pass = Answer::pass("", "", Domain::judged_all(1, "")).because("of 1 acked").unless(&doubt);
+        let pass =
+            Answer::pass("", "", Domain::judged_all(1, "")).because("of 1 acked message").unless(&doubt);
         assert_eq!(pass.outcome(), CheckOutcome::Inconclusive);
-        assert_eq!(pass.message(), "of 1 acked; fault `f` never started; start it earlier");
+        assert_eq!(pass.message(), "of 1 acked message; fault `f` never started; start it earlier");
         assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), CheckOutcome::Fail);
     }
 

@@ -119,7 +119,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
         why.extend(account);
         why.extend(errors(seen));
     }
-    let count = format!("{} of {} checks inconclusive", open.len(), results.len());
+    let count = format!("{} of {} checks are inconclusive", open.len(), results.len());
     if !open.is_empty() && (!unproven.is_empty() || matches!(seen.cut, Some(EarlyEnd::Signal(_)))) {
         // Most of these depend on the fault or on the early end, and their messages say so.
         why.push(count);
@@ -226,7 +226,9 @@ fn describe(result: &CheckResult) -> String {
     } else if answer.message().is_empty() {
         grouped(answer.actual())
     } else {
-        format!("{}, {}", grouped(answer.actual()), answer.message())
+        // Such as `3 lost of 4,800 acked messages`.
+        let between = if answer.message().starts_with("of ") { " " } else { ", " };
+        format!("{}{between}{}", grouped(answer.actual()), answer.message())
     };
     format!("{} ({detail})", result.check.name)
 }

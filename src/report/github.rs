@@ -14,8 +14,7 @@ use super::summary::{
     CheckOutcome, CheckRow, NoteLevel, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
 use super::words::{
-    READBACK, account_line, all_of, beside_count, class_meaning, ending, expected_actual, is_embedded,
-    offsets,
+    READBACK, account_line, all_of, beside_count, check_words, class_meaning, ending, is_embedded, offsets,
 };
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
 use crate::anomaly::Anomaly;
@@ -261,11 +260,7 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     let mut notices = Vec::new();
     for run in runs {
         for row in &run.check_results {
-            let message = match (expected_actual(row), row.message.as_str()) {
-                (numbers, "") => numbers,
-                (numbers, message) if numbers.is_empty() => message.to_owned(),
-                (numbers, message) => format!("{numbers}: {message}"),
-            };
+            let message = check_words(row);
             let title = match &row.scenario {
                 Some(scenario) => format!("{} failed for {scenario}", row.name),
                 None => format!("{} failed", row.name),

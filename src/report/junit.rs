@@ -15,8 +15,8 @@ use super::format::count;
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, Summary};
 use super::words::{
     READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
-    ended_words, ending, expected_actual, fault_line, how_many, meaning, observer_words, offsets, range,
-    shown, standing,
+    check_words, ended_words, ending, fault_line, how_many, meaning, observer_words, offsets, range, shown,
+    standing,
 };
 use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
@@ -157,9 +157,8 @@ fn case(run: &Summary, row: &CheckRow) -> TestCase {
         Some(scenario) if several => format!("{} [{scenario}]", row.name),
         _ => row.name.clone(),
     };
-    let numbers = expected_actual(row);
-    let message = if row.message.is_empty() { &numbers } else { &row.message };
-    let mut case = TestCase::new(clean(&name), status(row.result, &row.kind, message, &details(run, row)));
+    let message = check_words(row);
+    let mut case = TestCase::new(clean(&name), status(row.result, &row.kind, &message, &details(run, row)));
     case.set_time(row.scenario.as_ref().map_or(Duration::ZERO, |name| time_of(run, name)));
     case
 }
@@ -308,7 +307,7 @@ fn system_out(run: &Summary) -> String {
         let _ = writeln!(text, "fault {}", fault_line(fault));
     }
     for container in run.containers.iter().filter(|c| !c.last_lines.is_empty()) {
-        let _ = writeln!(text, "last lines of {}.{}:", container.service, container.replica);
+        let _ = writeln!(text, "last log lines of {}.{}:", container.service, container.replica);
         for line in &container.last_lines {
             let _ = writeln!(text, "  {line}");
         }

@@ -44,11 +44,11 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
         Anomaly::Collided => "one offset that was acknowledged for two messages",
         Anomaly::Resurrected => "a record that is older than its topic, which kaf6 created",
         Anomaly::Phantom => "read, although its send is known to have failed",
-        Anomaly::Nonmonotonic => "an offset delivered at or below an earlier one",
+        Anomaly::Nonmonotonic => "an offset that a reader got at or below an earlier one",
         Anomaly::StaleEnd => {
             "an acknowledged offset at or above the end of the log that the broker reports later"
         }
-        Anomaly::Foreign => "records of other runs or programs; kaf6 counts them, but does not judge them",
+        Anomaly::Foreign => "records of other runs or programs; kaf6 counts them, but does not check them",
     }
 }
 
@@ -263,6 +263,18 @@ pub fn expected_actual(row: &CheckRow) -> String {
         (true, false) => grouped(&row.actual),
         (false, true) => format!("expected {}", grouped(&row.expected)),
         (false, false) => format!("expected {}, got {}", grouped(&row.expected), grouped(&row.actual)),
+    }
+}
+
+/// The expected and actual value of a check and its message, in one line that is clear without its context.
+pub fn check_words(row: &CheckRow) -> String {
+    let numbers = expected_actual(row);
+    match row.message.as_str() {
+        "" => numbers,
+        message if numbers.is_empty() => message.to_owned(),
+        // Such as `expected 0 lost, got 3 lost of 4,800 acked messages`.
+        message if message.starts_with("of ") => format!("{numbers} {message}"),
+        message => format!("{numbers}: {message}"),
     }
 }
 

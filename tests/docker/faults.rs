@@ -117,7 +117,7 @@ async fn a_broker_answers_on_its_own_port_again() {
         *down_for = MS(8000);
     }
     let fault = fault(None, action);
-    // It goes on asking until the broker is down.
+    // Send requests until the broker is down.
     let goes_down = async {
         loop {
             let address = address.clone();
@@ -170,7 +170,7 @@ async fn stop_lasts_until_a_start() {
     assert_eq!(up.let_run(&left_down.holds, left_down.began), None, "earlier starts are not its end");
     assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
     assert!(up.let_run(&left_down.holds, left_down.began).is_some());
-    // The first of several starts is.
+    // The first of several starts counts.
     done(&up, None, restart("one", "SIGTERM", None)).await;
     assert_eq!(up.let_run(&stopped.holds, stopped.began), Some(let_run));
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
@@ -187,7 +187,7 @@ async fn pause_gives_processes_no_time() {
     let paused = done(&up, Some(MS(1500)), pause()).await;
     assert!(paused.effective, "{paused:?}");
     assert!(paused.proof.contains("its processes used no CPU time, ready after"), "{paused:?}");
-    // From when Docker had frozen it until it began to let it go on.
+    // The effect lasts from the freeze to the beginning of the resume.
     let (from, undone) = paused.effect.unwrap();
     assert!(from > paused.began && undone.unwrap() < paused.ended.unwrap(), "{paused:?}");
     assert!(undone.unwrap() - from >= MS(1500), "{paused:?}");
@@ -197,7 +197,7 @@ async fn pause_gives_processes_no_time() {
     let cut = up.inject(&fault, tokio::time::sleep(MS(300))).await;
     assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "cut short: {cut:?}");
     assert!(!cut.effective && cut.proof.contains("; ended early with the run, after "), "{cut:?}");
-    // Nor is one that nearly came to its end.
+    // A fault that nearly lasted its whole time has no proof either.
     let fault = self::fault(Some(MS(9000)), pause());
     let cut = up.inject(&fault, tokio::time::sleep(MS(5000))).await;
     assert!(!cut.effective && cut.proof.ends_with(" ms of 9000 ms"), "{cut:?}");
@@ -221,7 +221,7 @@ async fn a_pause_that_somebody_else_ends_is_no_proof() {
         tokio::time::sleep(MS(1500)).await;
         docker(&["pause", &name]);
     });
-    // Also where it is paused at the beginning and at the end: it was let go on in between.
+    // The container is paused at the start and at the end, but was resumed in between.
     assert!(!paused.effective, "{paused:?}");
     let how = "did not stay paused: something other than kaf6 resumed it after ";
     assert!(paused.proof.starts_with(how), "{paused:?}");
@@ -255,7 +255,7 @@ async fn scale_adds_replicas_at_their_addresses_and_takes_them_back() {
 
     let shrunk = done(&up, Some(MS(500)), scale(1)).await;
     assert!(shrunk.effective, "{shrunk:?}");
-    assert!(shrunk.proof.starts_with("3 -> 1 replicas: broker.2 left with exit "), "{shrunk:?}");
+    assert!(shrunk.proof.starts_with("3 -> 1 replicas: broker.2 ended with exit code "), "{shrunk:?}");
     assert!(shrunk.proof.contains("; broker.2 joined, ready after "), "{shrunk:?}");
     assert_eq!(up.running().len(), 3);
     kafka_answers(&addresses[2]).unwrap();
@@ -272,7 +272,7 @@ async fn a_container_without_volumes_that_a_fault_removed_is_told_once() {
     let (Some(_), Some(mut broker)) = (shell(), tansu("broker")) else { return };
     (broker.replicas, broker.most) = (2, 2);
     let image = broker.image.clone();
-    // The shell's image asks for a volume.
+    // The shell's image declares a volume.
     let run = Run::new();
     let up = run.up(&cluster(vec![broker, script("one", UNTIL_TERM)])).await.unwrap();
     let told = |service| up.dropped(service);
@@ -320,7 +320,7 @@ async fn exec_is_proven_by_its_exit_code() {
         target: target("one", replica),
         command: texts(command),
     };
-    // Docker tells the order of what goes to one stream alone.
+    // Docker keeps the order of output only within one stream.
     let good =
         done(&up, None, exec(Some(1), &["/bin/bash", "-c", "printf 'a\\nb\\n'; echo {{replica}} >&2"])).await;
     assert!(good.effective, "{good:?}");
@@ -412,13 +412,13 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
     let how = "did not stay down: it was started at 20";
     assert!(!stopped.effective && stopped.proof.contains(&format!(", {how}")), "{stopped:?}");
     assert!(stopped.proof.ends_with(", not by kaf6") && stopped.ended.is_some(), "{stopped:?}");
-    // Started and down again: also then it was up meanwhile.
+    // The service was started and is down again, so it was up in between.
     let (stopped, ()) = tokio::join!(up.inject(&bounded, std::future::pending()), async {
         supervise().await;
         docker(&["kill", &name]);
     });
     assert!(!stopped.effective && stopped.proof.contains(how), "{stopped:?}");
-    // Without a length it is known once it is started, or healed.
+    // Without `for`, kaf6 knows this only when the service is started or restored.
     for by_a_fault in [true, false] {
         let stopped = done(&up, None, stop()).await;
         assert!(stopped.effective, "{stopped:?}");
@@ -432,7 +432,7 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
         let back = up.came_back(&stopped.holds, stopped.began);
         assert!(back.len() == 1 && back[0].starts_with(&format!("one {how}")), "{back:?}");
     }
-    // What was found of one fault says nothing of the next.
+    // The result of one fault does not affect the next.
     let good = done(&up, Some(MS(300)), stop()).await;
     assert!(good.effective, "{good:?}");
     up.down().await;
@@ -514,7 +514,7 @@ async fn what_does_nothing_is_over_at_once_and_undoes_no_other_fault() {
         assert_eq!(inspect(&name, "{{.State.Status}}"), "paused");
     });
     assert!(first.effective, "{first:?}");
-    // Of one that begins when all is about to end, only the reason is said.
+    // If a fault begins when the run is about to end, its proof has only the reason.
     let down = done(&up, None, stop()).await;
     assert!(down.effective, "{down:?}");
     let late = up.inject(&all[0], std::future::ready(())).await;

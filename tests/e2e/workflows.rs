@@ -74,7 +74,7 @@ fn the_action_runs_as_its_users_run_it() {
         format!("::error file=.github/e2e/forgets.yaml,line={line},col=5,title=no_loss failed for read::");
     act(&["forgets"]).says(&[
         &place,
-        "1,000 lost: of 1,000 acked",
+        "1,000 lost of 1,000 acked messages",
         "set-output:: status=fail",
         "Success - Main Check that the run failed",
     ]);
@@ -119,7 +119,7 @@ fn the_workflow_that_init_writes_is_green_as_it_stands() {
         assert!(ran.status.success(), "{program} {words:?}: {ran:?}");
     };
     in_it(env!("CARGO_BIN_EXE_kaf6"), &["init"]);
-    // On GitHub the Action is on the network of the job's services; under act it is so for a job in a container only.
+    // On GitHub, the Action joins the network of the job's services. With act, it does so only if the job runs in a container.
     let workflow = ".github/workflows/kaf6.yml";
     let path = repository.path().join(workflow);
     let text = std::fs::read_to_string(&path).expect("init wrote it");

@@ -76,7 +76,7 @@ pub(crate) const DEFAULTS: &[(&str, &str, &str)] = &[
     ("service", "replicas", "1"),
     ("service", "ready", "it runs"),
     ("service", "ready_timeout", "2m"),
-    ("fault", "after", "none: wait for nothing"),
+    ("fault", "after", "none: do not wait"),
     ("fault", "at", "0s"),
     ("restart", "signal", SIGNAL),
     ("restart", "down_for", "1s"),
@@ -94,7 +94,8 @@ pub(crate) const DEFAULTS: &[(&str, &str, &str)] = &[
         "check",
         "scenario",
         "every scenario that supports the check; counts and latencies: every consumer, else every \
-        producer; rates around faults: every producer, else every consumer",
+        producer, else every round trip; rates around faults: every producer, else every round trip, \
+        else every consumer",
     ),
     ("check", "metric", "received for a consumer or round trip, acked for a producer"),
     ("check", "strict", "false"),

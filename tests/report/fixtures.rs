@@ -717,7 +717,7 @@ pub fn open() -> Summary {
         RunStatus::Error,
         "scenario `read` timed out (increase its `timeout`); 12 of 1,000 planned messages are not accounted for: \
          10 unread, 2 failed (increase the reader's `timeout`, or set `verify: false` in `write`; \
-         set `allow: {failed: 1%}` in `all_acked`); 2 of 3 checks inconclusive: all_acked; no_loss",
+         set `allow: {failed: 1%}` in `all_acked`); 2 of 3 checks are inconclusive: all_acked; no_loss",
     );
     let at = |line| Some(PositionSummary { file: "examples/backlog.yaml".to_owned(), line, column: 3 });
     let write = |sent: u64, acked: u64, line| ScenarioSummary {

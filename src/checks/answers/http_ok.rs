@@ -30,7 +30,9 @@ impl Check for HttpOk {
             return downgrade_if_cut_short(case, Answer::fail(self.expected(), "no response", why));
         };
         let actual = match (scrape.last_status, &scrape.last_error) {
-            _ if scrape.requests > 1 => format!("{} of {} with HTTP 200", scrape.ok, scrape.requests),
+            _ if scrape.requests > 1 => {
+                format!("{} of {} requests with HTTP 200", scrape.ok, scrape.requests)
+            }
             (Some(status), _) => format!("HTTP {status}"),
             (None, _) => "no response".to_owned(),
         };

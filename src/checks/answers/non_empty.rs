@@ -22,7 +22,7 @@ impl Check for NonEmpty {
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let Some(scrape) = scrape(case) else { return case.no_data(self.expected()) };
         let actual = if scrape.requests > 1 {
-            format!("{} of {} with a body", scrape.with_body, scrape.requests)
+            format!("{} of {} requests with a body", scrape.with_body, scrape.requests)
         } else {
             format!("{} bytes", scrape.last_bytes)
         };

@@ -7,7 +7,6 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::Check;
 use crate::checks::text::counted;
 use crate::observe::Retention;
-use crate::units::thousands;
 
 /// No acked message is lost, skipped, unreadable or unread.
 pub(crate) struct NoLoss;
@@ -26,7 +25,9 @@ impl Check for NoLoss {
         }
         let domain = readings.domain(case).without(readings.no_audit()).without(removed(case, &readings));
         let (scope, acked) = readings.scope(case);
-        let of = format!("of {} {}", thousands(scope), if acked { "acked" } else { "read" });
+        let [one, many] =
+            if acked { ["acked message", "acked messages"] } else { ["message read", "messages read"] };
+        let of = format!("of {}", counted(scope, one, many));
         let [lost, skipped, unreadable] =
             [Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable].map(|anomaly| readings.number(anomaly));
         let unread = readings.unread();

@@ -243,8 +243,8 @@ impl<'a> Readings<'a> {
         if open.is_empty() && unread <= self.dropped(case) {
             return Some(UnknownBecause::new(
                 format!(
-                    "{} missing: with `acks: 1` only the leader acknowledges, and the leader may \
-                    have changed since",
+                    "{} missing: with `acks: 1`, only the leader confirms a message, and the \
+                    leader may have changed since",
                     counted(unread, "message is", "messages are")
                 ),
                 "set `acks: all` in the producer, or `verify: false`",

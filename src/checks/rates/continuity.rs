@@ -40,7 +40,7 @@ impl Check for Continuity<'_> {
             .without(case.all_idle_during_a_fault());
         let longest = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, tail);
         let Some((from, to)) = longest else {
-            let actual = format!("none over {}", time(crate::metrics::RESOLUTION));
+            let actual = format!("no gap over {}", time(crate::metrics::RESOLUTION));
             return Answer::pass(self.expected(), actual, domain);
         };
         let actual =

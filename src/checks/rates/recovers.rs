@@ -105,8 +105,8 @@ impl Recovers<'_> {
         if took > *self.within && back.bucket == after.first {
             let unknown = UnknownBecause::new(
                 format!(
-                    "the rates of this run are known only per {}, which is too coarse to tell \
-                    whether it recovered in time",
+                    "the buckets of this run's timeline are {} wide, too wide to tell whether the \
+                    rate recovered in time",
                     time(width)
                 ),
                 "shorten the run, or increase `within`",

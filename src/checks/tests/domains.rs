@@ -182,7 +182,10 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let of = |counts: &[(Anomaly, u64)]| reader(&CheckSettings::NoLoss, &found(counts));
     let bad = of(&[(Anomaly::Lost, 2), (Anomaly::Skipped, 3), (Anomaly::Unreadable, 4)]);
     assert_eq!((bad.outcome(), bad.actual()), (CheckOutcome::Fail, "2 lost, 3 skipped, 4 unreadable"));
-    assert_eq!((bad.message(), bad.covers()), ("of 3,000 acked", "3,000 acked messages in 1 partition"));
+    assert_eq!(
+        (bad.message(), bad.covers()),
+        ("of 3,000 acked messages", "3,000 acked messages in 1 partition")
+    );
     assert_eq!(of(&[(Anomaly::Unreadable, 4)]).actual(), "0 lost, 4 unreadable");
     // An end marker counts as lost and is named as such. One in another partition does not concern this
     // reader.
@@ -731,7 +734,7 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let good = judge(CheckSettings::HttpOk);
     assert_eq!(
         (good.outcome(), good.actual(), good.covers()),
-        (CheckOutcome::Pass, "2 of 2 with HTTP 200", "2 requests")
+        (CheckOutcome::Pass, "2 of 2 requests with HTTP 200", "2 requests")
     );
     assert_eq!(judge(CheckSettings::NonEmpty).outcome(), CheckOutcome::Fail);
     assert_eq!(judge(CheckSettings::SeriesPresent).message(), "missing: up");

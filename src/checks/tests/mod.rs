@@ -420,7 +420,7 @@ fn continuity_counts_a_stall_at_the_end() {
     assert_eq!(ask(gap(1000), Some("read"), &seen).answer.actual(), "10.01 s without a read");
     seen.scenarios[0].ended = ScenarioEnd::Interrupted;
     let cut = answer(gap(1000), &seen);
-    assert_eq!((cut.outcome(), cut.actual()), (CheckOutcome::Inconclusive, "none over 10 ms"));
+    assert_eq!((cut.outcome(), cut.actual()), (CheckOutcome::Inconclusive, "no gap over 10 ms"));
 }
 
 fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
@@ -689,7 +689,7 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     assert_eq!(judged.status, RunStatus::Error);
     assert_eq!(
         judged.reason,
-        "fault `slow` has no proof that it took effect: the relay delayed nothing; 2 of 3 checks inconclusive"
+        "fault `slow` has no proof that it took effect: the relay delayed nothing; 2 of 3 checks are inconclusive"
     );
     seen.faults[0].effective = true;
     assert_eq!(record(&plan, seen.clone()).status, RunStatus::Pass);

@@ -131,7 +131,7 @@ async fn join(
         }
         let bound = bound.saturating_sub(since.elapsed());
         let waited = ready::wait(shared, unit, (started, bound), cancel).await;
-        let after = waited.map_err(|error| format!("started, but then: {}", error.words(unit)))?;
+        let after = waited.map_err(|error| format!("started, but {}", error.words(unit)))?;
         unit.state().ready.get_or_insert(after);
         shared.tell(ClusterStep::Ready { service: name, replica, after });
         Ok(format!("joined, ready after {}", time(after)))
@@ -148,12 +148,7 @@ async fn leave(shared: &ClusterState, unit: &Replica) -> Result<String, String> 
     let stopped = shared.daemon.docker.stop_container(&id, Some(options)).await;
     let code = container::inspect(&shared.daemon, &id).await.ok().flatten().map(|now| now.exit_code);
     unit.log.settle().await;
-    starting::drop_container(shared, unit).await.map_err(|error| {
-        format!(
-            "could not be removed: \
-    {error}"
-        )
-    })?;
+    starting::drop_container(shared, unit).await.map_err(|error| format!("could not be removed: {error}"))?;
     for port in starting::host_ports(shared, unit) {
         shared.ports.hold_again(port);
     }
@@ -161,7 +156,7 @@ async fn leave(shared: &ClusterState, unit: &Replica) -> Result<String, String> 
         (Err(error), _) if !crate::docker::api::daemon::is_done(&error) => {
             Ok(format!("was removed because it did not stop: {}", said(&error)))
         }
-        (_, Some(code)) => Ok(format!("left with exit {code}, removed")),
-        (_, None) => Ok("left, removed".to_owned()),
+        (_, Some(code)) => Ok(format!("ended with exit code {code} and was removed")),
+        (_, None) => Ok("ended and was removed".to_owned()),
     }
 }

@@ -114,12 +114,12 @@ impl Judging<'_> {
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
                 self.context.notes.add(Note::warning(format!(
-                    "partition {} of `{name}`: {} acked messages were not at their offsets when {} \
-                    read, and re-reading offsets {from} to {to} failed ({}); messages that no \
-                    reader found count as unread",
+                    "partition {} of `{name}`: {} did not find {} acked messages at their offsets, \
+                    and re-reading offsets {from} to {to} failed ({}); messages that no reader found \
+                    count as unread",
                     place.1,
-                    thousands(suspects.count),
                     pass.observer.words(),
+                    thousands(suspects.count),
                     again.why
                 )));
             }

@@ -340,8 +340,9 @@ impl Judge<'_> {
     /// The foreign record at an offset where a message was acked.
     fn stranger_at(&self, offset: Offset) -> Option<String> {
         let pass = self.case.passes.iter().find_map(|pass| pass.reads.stranger_at(offset))?;
-        let begins = pass.hex().map_or_else(String::new, |hex| format!(" whose value begins with {hex}"));
-        Some(format!("another record is at its offset, not from this run{begins}"))
+        let begins =
+            pass.hex().map_or_else(String::new, |hex| format!(", with a value that begins with {hex}"));
+        Some(format!("its offset has a record that is not from this run{begins}"))
     }
 
     /// The nearest messages of the same stream that a pass read.

@@ -223,7 +223,7 @@ fn a_record_whose_envelope_is_broken_is_shown() {
     );
     assert!(
         lost[0].detail.ends_with(
-            "another record is at its offset, not from this run whose value begins with 00 61 66 36"
+            "its offset has a record that is not from this run, with a value that begins with 00 61 66 36"
         ),
         "{}",
         lost[0].detail

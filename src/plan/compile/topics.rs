@@ -161,8 +161,11 @@ impl Topics {
         if let (Some(partition), Some(topic)) = (partition, self.list.iter().find(|t| t.name == found)) {
             let partitions = topic.partitions;
             if partition >= partitions {
-                let message = format!("unknown partition: `{}` is declared with {partitions}", topic.name);
-                let hint = Some(format!("partitions count from 0, so the last one is {}", partitions - 1));
+                let noun = if partitions == 1 { "partition" } else { "partitions" };
+                let message =
+                    format!("unknown partition: `{}` is declared with {partitions} {noun}", topic.name);
+                let hint =
+                    Some(format!("partitions are numbered from 0, so the last one is {}", partitions - 1));
                 cx.at(&below(scenario, "partition"), message, hint);
             }
         }

@@ -121,8 +121,8 @@ account_summary! {
     unread: u64,
     /// Acked; no reader is assigned to them.
     unassigned: u64,
-    /// How many of the expired messages may have been removed by compaction instead of retention. Absent if
-    /// there are none.
+    /// How many of the expired messages are missing although it is unknown whether the topic's settings
+    /// allowed their removal. Absent if there are none.
     #[serde(default, skip_serializing_if = "is_none")]
     unclear: u64,
     /// How many of the unread messages were acked only by a leader (`acks: 1`) that has changed or may have

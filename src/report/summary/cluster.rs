@@ -26,7 +26,7 @@ pub struct FaultSummary {
     pub first_ack_ms: Option<u64>,
     /// Time from the fault's end to the first read.
     pub first_read_ms: Option<u64>,
-    /// The longest time without an ack or a read of one scenario that overlaps the fault.
+    /// The longest gap that overlaps the fault: a time in which one scenario got no ack, or read nothing.
     pub longest_gap_ms: Option<u64>,
     /// Acked messages that are lost (the recovery point). Null if it is unknown or if another fault also took
     /// effect.

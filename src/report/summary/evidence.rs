@@ -77,7 +77,7 @@ pub struct EvidenceRow {
     pub spots: Vec<SpotRow>,
 }
 
-/// One place of a message, in offset and time: the ack, or what one observer found.
+/// Offset and time of one copy of a message: the ack, or what one observer found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpotRow {
     /// What happened at this place. Later versions of kaf6 may add values.

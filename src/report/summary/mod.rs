@@ -241,7 +241,7 @@ pub struct ScenarioSummary {
     pub http_status: Option<u16>,
 }
 
-/// A position in a scenario file. Lines and columns count from 1.
+/// A position in a scenario file. Lines and columns are numbered from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PositionSummary {
     /// The file's path as given.

@@ -103,11 +103,11 @@ impl JsonSchema for Port {
 pub enum Attach {
     /// The container's name or id.
     Container(#[schemars(length(min = 1))] String),
-    /// Containers by label. Each one is a replica.
+    /// A service of Docker Compose, or containers with a label. Each container is a replica.
     Labelled(Labelled),
 }
 
-/// Containers by label. Set exactly one of `compose` and `label`.
+/// Containers of a Docker Compose service, or with a label. Set exactly one of `compose` and `label`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Labelled {

@@ -53,8 +53,8 @@ pub struct File {
     pub checks: Option<Vec<Check>>,
     /// Settings of the run as a whole.
     pub run: Option<RunFields>,
-    /// More values to hide in reports, logs and messages, as `${VAR}`. Variables with a secret-looking name
-    /// are hidden automatically.
+    /// More values to hide in reports, logs and messages, as `${VAR}`. Variables whose name
+    /// marks them as secret, such as `KAFKA_PASSWORD`, are hidden automatically.
     pub secrets: Option<Vec<String>>,
 }
 

@@ -289,7 +289,7 @@ impl ReadLoop<'_> {
                     self.send_back(
                         set,
                         at,
-                        &format!("the end of the log was acked later, at offset {}", end_marker.offset),
+                        &format!("the end marker was acked later, at offset {}", end_marker.offset),
                     );
                 }
                 continue;

@@ -203,7 +203,7 @@ fn means(known: &Known, reference: &Reference, owner: Owner<'_>) -> Result<(), (
             let most = known.most(service);
             match replica {
                 Some(replica) if *replica >= most => {
-                    let hint = Some("replicas count from 0".to_owned());
+                    let hint = Some("replicas are numbered from 0".to_owned());
                     let replicas = if most == 1 { "replica" } else { "replicas" };
                     Err((format!("`{reference}`: `{service}` has at most {most} {replicas}"), hint))
                 }

@@ -77,7 +77,8 @@ impl FaultFields<'_, '_> {
         {
             let replicas = if most == 1 { "replica" } else { "replicas" };
             let message = format!("unknown replica: `{service}` has at most {most} {replicas}");
-            let hint = Some(format!("replicas count from 0, so the last one is `{service}.{}`", most - 1));
+            let hint =
+                Some(format!("replicas are numbered from 0, so the last one is `{service}.{}`", most - 1));
             self.cx.about_value(&pointer, &message, hint, "a service");
         }
         Some(FaultTarget { service: service.to_owned(), replica })
