@@ -122,7 +122,7 @@ fn corrupt_once_no_client_got_a_record_of_a_batch_for_long_enough() {
     // Without the audit, which needs additional time for each such batch.
     let fields = |file: File| {
         let file = file.write(LETTERS).read("after: gate, timeout: 3m");
-        file.run("unreadable_after: 2s").audit(false)
+        file.run("unreadable_after: 10s").audit(false)
     };
     let Some((done, count)) = altered_in(fields, framed) else { return };
     done.has(&[("corrupt", count, 0)]).is("fail").checks(&[("no_corruption", "fail")]);
