@@ -49,7 +49,8 @@ pub(crate) async fn run_unjudged(file: &str, behaviour: Behaviour) -> Done {
 
 /// The same with a broker that never gets ready, which kaf6 gives up after some seconds.
 pub(crate) async fn run_unready(file: &str, behaviour: Behaviour) -> Done {
-    let waits = Waits { setup: Duration::from_secs(8), ..waits() };
+    let s = Duration::from_secs;
+    let waits = Waits { setup: s(8), setup_cause: s(8), ..waits() };
     saving(&Liar::start(behaviour), file, waits).await.0
 }
 
