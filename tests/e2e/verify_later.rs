@@ -114,6 +114,26 @@ fn verify_of_a_topic_that_is_gone_ends_in_time_and_finds_nothing() {
 }
 
 #[test]
+fn verify_of_a_topic_that_is_gone_accuses_nobody_when_it_is_stopped() {
+    // Otherwise the broker creates the topic again when kaf6 asks for it.
+    let Some(kafka) = Kafka::start_with(&[("auto.create.topics.enable", "false")]) else { return };
+    let (broker, name) = (kafka.address(), unique("stopped"));
+    let file = format!(
+        "topics: [{{name: {name}, partitions: 2}}]\n\
+         scenarios: {{write: {{type: produce, messages: 200}}}}\n\
+         run: {{unreadable_after: 2s}}\n"
+    );
+    let run = Kaf6::file(&file).brokers(&broker).arg("--save-ledger").run().expect("pass");
+    wait(admin(&broker).delete_topics(&[name.as_str()], &AdminOptions::new())).expect("the topic is deleted");
+    let verify = Kaf6::verify(&run.folder).start();
+    verify.wait_for("audit of partition");
+    verify.signal("TERM");
+    let ran = verify.interrupted(143);
+    assert_eq!(ran.status(), "error", "{ran}");
+    accounts_for(&ran, &[("unread", ran.account("unread")), ("expired", 200 - ran.account("unread"))]);
+}
+
+#[test]
 fn verify_tells_a_leader_of_then_from_one_of_now() {
     let Some(mut kafka) = Kafka::start() else { return };
     let (broker, [before, after]) = (kafka.address(), ["led", "led"].map(unique));

@@ -113,6 +113,8 @@ impl Reread<'_> {
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
                 AuditResult { reads, passed: end.passed, at, why: self.why(context, &end), ..over("") }
             }
+            // More answers may have differed.
+            Err(_) if context.stop.is_stopped() => over("the run was stopped"),
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
                 AuditResult { gone: true, ..over(NOT_KNOWN) }
             }

@@ -23,7 +23,8 @@ pub(crate) struct LeadersAlone {
 }
 
 impl Judging<'_> {
-    /// Decides which records the topic's settings let the broker remove; `None` if nothing is missing.
+    /// Decides which records the topic's settings let the broker remove; `None` if nothing is missing. Settings that a
+    /// stopped run has not requested are unknown.
     pub(crate) fn removals<'b>(
         &'b self,
         place: (usize, Partition),
@@ -32,12 +33,17 @@ impl Judging<'_> {
         passes: &[Pass<'_>],
     ) -> Option<PartitionRemovals<'b>> {
         let case = self.case(place, found, markers, passes);
-        if self.context.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
+        if passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
             return None;
         }
-        let rules = *lock(&self.rules)
-            .entry(place.0)
-            .or_insert_with(|| Rules::of(self.context, self.topology, place.0));
+        let rules = {
+            let mut known = lock(&self.rules);
+            match known.get(&place.0) {
+                Some(rules) => *rules,
+                None if self.context.stop.is_stopped() => Rules::unasked(self.context),
+                None => *known.entry(place.0).or_insert(Rules::of(self.context, self.topology, place.0)),
+            }
+        };
         let logs = found.ids.iter().filter_map(|id| self.found.sent().get(id));
         // This needs memory for each run of records, so it is computed only if sizes matter.
         let earlier = self.context.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));

@@ -131,8 +131,11 @@ impl<'a> PartitionRemovals<'a> {
         (log.reported, log.now_us) = (reported, self.of_sender(self.context.clock.now_us()));
     }
 
-    /// The log's start and end, as the broker reports them to this client now.
+    /// The log's start and end, as the broker reports them to this client now. A stopped run does not request them.
     pub(crate) fn start_and_end(&self, client: &Client, until: Instant) -> Option<(Offset, Offset)> {
+        if self.context.stop.is_stopped() {
+            return None;
+        }
         let name = &self.topology.topics[self.topic].name;
         let waits = client.waits();
         let ask = || metadata::watermarks(client, name, self.partition, waits.ends);
@@ -154,6 +157,10 @@ impl<'a> PartitionRemovals<'a> {
         let log = self.log.borrow();
         let certainty = match self.is_other_log {
             true => log.expired_before(self.rules, stamped),
+            // A run that was stopped before the broker reported the log cannot rule out retention.
+            false if log.reported.is_none() && self.context.stop.is_stopped() && self.rules.deletes() => {
+                Certainty::Maybe
+            }
             false => log.expired(self.rules, place, stamped),
         };
         match certainty {

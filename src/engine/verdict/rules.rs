@@ -46,6 +46,11 @@ impl Rules {
         }
     }
 
+    /// What is known without a request to the broker.
+    pub(crate) fn unasked(context: &RunContext) -> Self {
+        if context.client.is_embedded() { Self::Embedded } else { Self::Unknown }
+    }
+
     /// Whether the bytes after a record matter.
     pub(crate) const fn counts_bytes(self) -> bool {
         match self {
@@ -60,6 +65,14 @@ impl Rules {
             Self::Known(_) => Retention::Settings,
             Self::Unknown => Retention::Unknown,
             Self::Embedded => Retention::Embedded,
+        }
+    }
+
+    /// Whether old records, or those before enough others, may be removed.
+    pub(crate) const fn deletes(self) -> bool {
+        match self {
+            Self::Known(settings) => settings.deletes,
+            Self::Unknown | Self::Embedded => true,
         }
     }
 
