@@ -81,6 +81,8 @@ pub struct ScrapeSeen {
     pub requests: u64,
     /// Number of responses with status 200.
     pub ok: u64,
+    /// Number of responses with another status.
+    pub refused: u64,
     /// Number of responses with a body.
     pub with_body: u64,
     /// Status of the last response.

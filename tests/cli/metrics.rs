@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::place::{Place, text};
 
@@ -112,6 +113,36 @@ fn one_request_takes_the_timeout_of_the_file() {
     place.write("m.yaml", &file(&address, "/slow", "up").replace("90s", "1s"));
     let shown = text(&place.output(&["run", "m.yaml", "-q"]).stdout);
     assert!(shown.contains("no answer within 1 s"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_request_that_nobody_answers() {
+    // Connections wait in its backlog.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::new();
+    place.write("m.yaml", &file(&silent.local_addr().unwrap().to_string(), "/", "up"));
+    let mut child = place
+        .plain(&["run", "m.yaml", "-q", "--run-id", "x"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (_asked, _) = silent.accept().unwrap();
+    let began = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(
+        began.elapsed() < Duration::from_secs(45),
+        "the request's timeout is 90 s: {:?}",
+        began.elapsed()
+    );
+    let summary = place.json("reports/x/summary.json");
+    assert_eq!(
+        (&summary["checks"]["http_ok"], &summary["checks"]["series_present"], &summary["status"]),
+        (&"inconclusive".into(), &"inconclusive".into(), &"error".into()),
+        "{summary}"
+    );
 }
 
 #[test]

@@ -741,6 +741,29 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
 }
 
 #[test]
+fn a_bad_response_before_a_signal_fails_and_no_response_does_not() {
+    let text = "scenarios: {look: {type: metrics, url: 'http://x', every: 1s}}\nchecks: [{type: http_ok}]\n";
+    let plan = plan::load_text(Path::new("x.yaml"), text, &LoadOptions::new(&|_| None)).unwrap();
+    for (requests, ok, refused, expected) in [
+        (0, 0, 0, CheckOutcome::Inconclusive),
+        (2, 1, 0, CheckOutcome::Inconclusive),
+        (2, 1, 1, CheckOutcome::Fail),
+        (2, 2, 0, CheckOutcome::Pass),
+    ] {
+        let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
+        look.of_type.scrape = Some(ScrapeSeen { requests, ok, refused, ..ScrapeSeen::default() });
+        look.ended = ScenarioEnd::Interrupted;
+        let cut = Some(EarlyEnd::Signal("SIGINT"));
+        let seen = Observations { scenarios: vec![look], cut, ..Observations::default() };
+        assert_eq!(
+            evaluate(&plan, &seen).remove(0).answer.outcome(),
+            expected,
+            "{ok} and {refused} of {requests}"
+        );
+    }
+}
+
+#[test]
 fn a_series_is_missing_only_where_all_of_the_page_was_read() {
     let text = "scenarios: {look: {type: metrics, url: 'http://x', contains: [up]}}\nchecks: [{type: series_present}]\n";
     let plan = plan::load_text(Path::new("x.yaml"), text, &LoadOptions::new(&|_| None)).unwrap();

@@ -37,17 +37,25 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
     };
     let ended = loop {
         let began = Instant::now();
-        let task = Request {
+        let (url, is_own) = (context.resolve(&plan.url), plan.url.has_service());
+        // A request that starts in time gets its full timeout. Otherwise, the last one would fail because the
+        // scenario ends.
+        let timeout = plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY);
+        let get = tokio::task::spawn_blocking(move || {
+            let result = http::get(&url, is_own, timeout);
+            (result, began.elapsed())
+        });
+        let answer = tokio::select! {
+            answer = get => unwind(answer),
+            // The request goes on in its thread, and no longer counts.
+            () = context.stop.stopped() => break cut(&context.stop),
+        };
+        let task = Answer {
             context: Arc::clone(context),
             index,
-            url: context.resolve(&plan.url),
-            is_own: plan.url.has_service(),
             wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
-            // A request that starts in time gets its full timeout. Otherwise, the last one would fail because the
-            // scenario ends.
-            timeout: plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY),
         };
-        seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
+        seen = unwind(tokio::task::spawn_blocking(move || task.count(answer, seen)).await);
         let Some(every) = plan.every else { break ScenarioEnd::Done };
         let next = began + every;
         if next >= deadline {
@@ -69,23 +77,24 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
     ScenarioOutcome::of(ended).observed(TypeSeen { scrape: Some(seen), ..TypeSeen::default() })
 }
 
-struct Request {
+/// The end of a request, to be counted.
+struct Answer {
     context: Arc<RunContext>,
     index: usize,
-    url: String,
-    is_own: bool,
     wanted: Vec<Series>,
-    timeout: Duration,
 }
 
-impl Request {
-    fn ask(self, mut seen: ScrapeSeen) -> ScrapeSeen {
+impl Answer {
+    fn count(
+        self,
+        (result, took): (Result<http::Response, String>, Duration),
+        mut seen: ScrapeSeen,
+    ) -> ScrapeSeen {
         let metrics = self.context.live.metrics(self.index);
         let mut recorder = Recorder::new(metrics);
-        let began = Instant::now();
         seen.requests += 1;
         metrics.counters.sent.fetch_add(1, Ordering::Relaxed);
-        match http::get(&self.url, self.is_own, self.timeout) {
+        match result {
             Ok(answer) => {
                 let (status, body) = (answer.status, &answer.body);
                 let now_us = self.context.clock.now_us();
@@ -95,11 +104,12 @@ impl Request {
                 if status == 200 {
                     seen.ok += 1;
                     seen.last_error = None;
-                    recorder.latency(now_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    recorder.latency(now_us, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
                     recorder.done(now_us, 1);
                     metrics.counters.received.fetch_add(1, Ordering::Relaxed);
                     metrics.counters.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
                 } else {
+                    seen.refused += 1;
                     metrics.error(now_us, &format!("HTTP {status}"));
                 }
                 self.series(&answer, &mut seen);
