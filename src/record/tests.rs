@@ -293,6 +293,14 @@ fn what_lies_in_the_log_twice_fails_a_run_although_no_check_is_about_it() {
     twice.partitions = vec![PartitionSeen { judgement: Some(judgement), ..PartitionSeen::default() }];
     let reason = "no check covers these anomalies in the log: 3 duplicate".to_owned();
     assert_eq!(verdict(twice.clone()), (RunStatus::Fail, reason));
+    // Its check has seen no reader.
+    let mut plan = plan();
+    (plan.checks[0].ask, plan.checks[0].scenario) =
+        (CheckSettings::NoDuplicates { strict: false }, Some("read".to_owned()));
+    let open =
+        RunRecord::new("r".to_owned(), RunTag::from_bits(1), String::new(), Arc::new(plan), twice.clone());
+    assert_eq!(open.reason, "no conclusive check covers these anomalies in the log: 3 duplicate");
+    assert_eq!(open.status, RunStatus::Fail);
     let explained = Counts { explained: 3, ..Counts::default() };
     if let Some(judgement) = twice.partitions[0].judgement.as_mut() {
         judgement.counts.insert(Anomaly::Duplicate, explained);

@@ -65,12 +65,13 @@ fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<
         said.extend(Account::BROKEN.iter().map(|(name, _)| *name));
     }
     let said = said.into_iter().chain(kinds.into_iter().flat_map(checks::anomalies_of).map(|a| a.name()));
-    why.extend(unchecked(seen, &said.collect::<Vec<_>>()));
+    why.extend(unchecked(results, seen, &said.collect::<Vec<_>>()));
     why
 }
 
-/// Anomalies outside the account that no check reports, for example if only a round trip reads what it wrote.
-fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
+/// Anomalies outside the account that no failed check reports: no check covers them, for example if only a round trip
+/// reads what it wrote, or their check is inconclusive.
+fn unchecked(results: &[CheckResult], seen: &Observations, said: &[&str]) -> Option<String> {
     let kinds =
         [CheckKind::NoDuplicates, CheckKind::InOrder, CheckKind::NoCorruption, CheckKind::OffsetsMonotonic];
     let anomalies = kinds.into_iter().flat_map(checks::anomalies_of).filter(|it| !said.contains(&it.name()));
@@ -79,8 +80,12 @@ fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
         judged.filter_map(|judgement| judgement.counts.get(anomaly)).map(|counts| counts.count).sum()
     };
     let found = anomalies.map(|anomaly| (anomaly.name(), count(anomaly))).filter(|(_, count)| *count > 0);
-    let found: Vec<String> = found.map(|(name, count)| format!("{} {name}", thousands(count))).collect();
-    (!found.is_empty()).then(|| format!("no check covers these anomalies in the log: {}", found.join(", ")))
+    let (names, found): (Vec<&str>, Vec<String>) =
+        found.map(|(name, count)| (name, format!("{} {name}", thousands(count)))).unzip();
+    let open = with(results, CheckOutcome::Inconclusive).map(|result| result.check.ask.kind());
+    let is_open = open.flat_map(checks::anomalies_of).any(|anomaly| names.contains(&anomaly.name()));
+    let no_check = if is_open { "no conclusive check" } else { "no check" };
+    (!found.is_empty()).then(|| format!("{no_check} covers these anomalies in the log: {}", found.join(", ")))
 }
 
 /// The broken classes that failed checks of these kinds report.
