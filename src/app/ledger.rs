@@ -72,8 +72,9 @@ pub(super) fn load(
     }
     let text = serde_json::to_string_pretty(&file(&saved, &then)).context("cannot write the plan")?;
     let own = LoadOptions { profile: None, ..copy(options) };
-    match plan::load_text(&path.with_extension("verify.json"), &text, &own) {
+    match plan::load_text(&path, &text, &own) {
         Ok(mut plan) => {
+            name_ledger_alone(&mut plan);
             plan.client = then.client;
             plan.description = plan.description.map(|text| then.secrets.hide(&text).into_owned());
             plan.secrets = then.secrets;
@@ -81,8 +82,19 @@ pub(super) fn load(
             plan.checks.retain(|check| !matches!(check.ask, CheckSettings::AllAcked { .. }));
             Ok(Ok((saved, plan)))
         }
-        Err(problems) => Ok(Err(problems)),
+        Err(problems) => Ok(Err(problems.without_places())),
     }
+}
+
+/// Positions in the generated file mean nothing in the ledger: replaces them with its start.
+fn name_ledger_alone(plan: &mut Plan) {
+    let of_checks = plan.checks.iter_mut().map(|check| &mut check.position);
+    let of_scenarios = plan.scenarios.iter_mut().map(|scenario| &mut scenario.position);
+    let of_topics = plan.topics.iter_mut().filter_map(|topic| topic.position.as_mut());
+    for position in of_checks.chain(of_scenarios).chain(of_topics) {
+        (position.line, position.column) = (1, 1);
+    }
+    plan.warnings.iter_mut().for_each(|warning| warning.place = None);
 }
 
 /// The text of the scenario file on disk, if it is still the same as the stored one, apart from hidden
@@ -264,6 +276,10 @@ run: {unreadable_after: 7s}
         assert_eq!(verified, [true, false, false, false, false, false]);
         assert!(plan.checks.iter().all(|check| !matches!(check.ask, CheckSettings::AllAcked { .. })));
         assert_eq!(plan.unreadable_after, std::time::Duration::from_secs(7));
+        let places = plan.checks.iter().map(|check| &check.position);
+        for place in places.chain(plan.scenarios.iter().map(|scenario| &scenario.position)) {
+            assert_eq!((&place.file, place.line, place.column), (&folder.path().join(LEDGER_JSON), 1, 1));
+        }
         assert!((0..9).all(|partition| !plan::is_left(&plan, &plan.topics[1].name, partition)));
     }
 }

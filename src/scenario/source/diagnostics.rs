@@ -137,6 +137,12 @@ impl Diagnostics {
         Self { problems }
     }
 
+    /// The same problems without positions, if the text is not that of the file.
+    pub fn without_places(mut self) -> Self {
+        self.problems.iter_mut().for_each(|problem| problem.place = None);
+        self
+    }
+
     pub fn problems(&self) -> &[Diagnostic] {
         &self.problems
     }
