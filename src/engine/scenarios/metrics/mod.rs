@@ -47,10 +47,10 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
         });
         let answer = tokio::select! {
             answer = get => unwind(answer),
-            // The request goes on in its thread, and no longer counts.
+            // The request continues in its thread, and no longer counts.
             () = context.stop.stopped() => break cut(&context.stop),
         };
-        let task = Answer {
+        let task = CountedRequest {
             context: Arc::clone(context),
             index,
             wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
@@ -77,14 +77,14 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
     ScenarioOutcome::of(ended).observed(TypeSeen { scrape: Some(seen), ..TypeSeen::default() })
 }
 
-/// The end of a request, to be counted.
-struct Answer {
+/// Adds the result of a request to the counts.
+struct CountedRequest {
     context: Arc<RunContext>,
     index: usize,
     wanted: Vec<Series>,
 }
 
-impl Answer {
+impl CountedRequest {
     fn count(
         self,
         (result, took): (Result<http::Response, String>, Duration),
