@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::RunContext;
-use crate::engine::scheduling::setup::{Setup, in_container_hint};
+use crate::engine::scheduling::setup::{Setup, TCP, in_container_hint};
 use crate::kafka::client::metadata;
 use crate::kafka::{self, probe};
 use crate::metrics::Recorder;
@@ -63,8 +63,11 @@ pub(crate) async fn run(
             Some(ScenarioEnd::Timeout)
         };
         if let Some(ended) = ended {
-            let unreached = brokers.iter().filter(|it| !it.reachable).map(|it| it.broker.as_str());
-            if let Some(hint) = in_container_hint(unreached) {
+            let has_tcp =
+                |it: &BrokerSeen| it.stages.iter().any(|(name, _, error)| *name == TCP && error.is_none());
+            let unconnected = brokers.iter().filter(|it| !it.reachable && !has_tcp(it));
+            let unconnected = unconnected.map(|it| it.broker.as_str());
+            if let Some(hint) = in_container_hint(&context.client, unconnected) {
                 context.notes.add(Note::warning(hint));
             }
             note_apis(context, &brokers);

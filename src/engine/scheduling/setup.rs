@@ -14,7 +14,7 @@ use crate::engine::context::topology::{Birth, TopicState, Topology};
 use crate::engine::messages::booking::HighestAcks;
 use crate::engine::verdict::same_topic;
 use crate::ids::{Offset, Partition};
-use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
+use crate::kafka::{self, Client, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{Saved, StreamInfo, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, Start, ValuePlan, Work};
@@ -99,10 +99,11 @@ impl Setup {
             }
             Err(error) => {
                 let task = Arc::clone(context);
-                let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+                let (causes, unconnected) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
                 let bound = context.client.waits().setup.as_secs_f64();
                 let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
-                if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
+                let unconnected = unconnected.iter().map(String::as_str);
+                if let Some(hint) = in_container_hint(&context.client, unconnected) {
                     why = format!("{why}; {hint}");
                 }
                 *failed = Some((Instant::now(), why.clone()));
@@ -133,17 +134,23 @@ fn has_connect(plan: &Plan) -> bool {
     plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)) && s.start == Start::default())
 }
 
-/// What to write instead of `localhost` in a container, where it means the container itself; `None` if no
-/// unreached broker is on localhost.
-pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>) -> Option<String> {
-    if !docker::is_inside_a_container() {
+/// The stage of the wire probe that opens a connection.
+pub(crate) const TCP: &str = "tcp";
+
+/// What to write instead of `localhost` in a container, where it means the container itself; `None` if none of the
+/// brokers without a TCP connection is on localhost.
+pub(crate) fn in_container_hint<'a>(
+    client: &Client,
+    mut unconnected: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    if client.is_embedded() || !docker::is_inside_a_container() {
         return None;
     }
     let is_here = |broker: &&str| {
         let host = broker.rsplit_once(':').map_or(*broker, |(host, _)| host);
         matches!(host, "localhost" | "127.0.0.1" | "[::1]")
     };
-    let broker = unreached.find(is_here)?;
+    let broker = unconnected.find(is_here)?;
     Some(format!(
         "kaf6 runs in a container, where `{broker}` is the container itself: use the broker's name \
         on a shared network (on GitHub, the service's alias), or host.docker.internal (with \
@@ -152,24 +159,26 @@ pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
     ))
 }
 
-/// The reasons why brokers were not reached, according to the wire probe; and these brokers.
+/// The reasons why brokers were not reached, according to the wire probe; and the brokers without a TCP connection.
 fn causes(context: &RunContext) -> (String, Vec<String>) {
     let until = Instant::now() + context.client.waits().setup_cause;
     let topics = context.topic_names();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let mut unreached = Vec::new();
+    let mut unconnected = Vec::new();
     let mut cause = |broker: &String| {
         let answer = probe::probe(&context.client, broker, &topics, until);
         match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
             Some((stage, error)) => {
-                unreached.push(broker.clone());
+                if stage == TCP {
+                    unconnected.push(broker.clone());
+                }
                 format!("{broker}: {stage}: {error}")
             }
             None => format!("{broker}: {}", behind(context, broker, &answer, until)),
         }
     };
     let causes: Vec<String> = context.client.brokers().iter().map(&mut cause).collect();
-    (causes.join("; "), unreached)
+    (causes.join("; "), unconnected)
 }
 
 /// The reason why clients cannot use a broker that answers the wire probe, as far as its answer shows.
