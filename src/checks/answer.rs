@@ -170,6 +170,16 @@ impl Answer {
         self
     }
 
+    /// Makes a failing answer inconclusive, because something other than the broker may explain the failure.
+    /// Other answers do not change.
+    pub(super) fn explained_by(mut self, unknown: &UnknownBecause) -> Self {
+        if self.outcome == CheckOutcome::Fail {
+            self.outcome = CheckOutcome::Inconclusive;
+            self.message = joined([self.message.as_str(), unknown.sentence().as_str()]);
+        }
+        self
+    }
+
     /// Adds an explanation before the existing message.
     pub(super) fn because(mut self, message: impl Into<String>) -> Self {
         let message = message.into();

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::answer::{Answer, CheckOutcome, UnknownBecause};
 use super::case::CheckedScenario;
+use super::own_stalls::OwnStalls;
 use super::proof::{downgrade_if_unproven, unproven};
 use super::rates::{continuity, threshold};
 use super::{check_of, targets_of};
 use crate::observe::{Observations, ScenarioEnd};
-use crate::plan::{CheckPlan, CheckSettings, Plan};
+use crate::plan::{CheckPlan, CheckSettings, Plan, Work};
 
 /// The answer of one check for one scenario.
 #[derive(Debug, Clone)]
@@ -88,22 +89,31 @@ pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckOutcome)> {
 
 /// Evaluates the checks with `abort` on the observations up to now. The first one that fails ends the run.
 ///
-/// `elapsed` is the time since the start of the run.
+/// `own` returns the time since the start of the run, and the periods until then in which kaf6 itself stood
+/// still.
 pub fn to_abort(
     plan: &Plan,
-    elapsed: Duration,
     live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
+    own: impl Fn() -> (Duration, Vec<(Duration, Duration)>),
 ) -> Option<&CheckPlan> {
     plan.checks.iter().find(|check| {
         // A check on a fault's part of the run is evaluated after the run.
         let CheckSettings::Threshold { expr, abort: true, delay, span: None } = &check.ask else {
             return false;
         };
-        elapsed >= *delay
+        own().0 >= *delay
             && targets_of(plan, check).into_iter().any(|index| {
-                live(index).is_some_and(|counts| {
-                    threshold::fails_already(&plan.scenarios[index].work, &counts, expr)
-                })
+                let Some(counts) = live(index) else { return false };
+                let work = &plan.scenarios[index].work;
+                let names = match work {
+                    Work::Consume(consume) => consume.producers.as_slice(),
+                    _ => &[],
+                };
+                let producers = (0..).zip(&plan.scenarios).filter(|(_, it)| names.contains(&it.name));
+                let producers: Vec<_> = producers.filter_map(|(index, _)| live(index)).collect();
+                // After the counts, so that it includes every stall that delayed them.
+                let (elapsed, stalls) = own();
+                threshold::fails_already(work, &counts, &producers, expr, (elapsed, OwnStalls(&stalls)))
             })
     })
 }

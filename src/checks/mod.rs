@@ -8,6 +8,7 @@ mod answer;
 mod case;
 mod check;
 mod evaluate;
+mod own_stalls;
 mod proof;
 mod shortfall;
 mod targets;
@@ -18,6 +19,7 @@ mod text;
 pub use answer::{Answer, CheckOutcome};
 pub use evaluate::{CheckResult, evaluate, stall_at_end, to_abort, worst};
 pub use messages::permitted::{allowance, permitted};
+pub use own_stalls::stood_still;
 pub use proof::{Unproven, reason_of, unproven};
 
 use check::Check;

@@ -41,12 +41,13 @@ impl CheckedScenario<'_> {
         self.ended_early().or_else(|| self.readings().missing(self))
     }
 
-    /// Why more could have followed: something was not observed, or one of its producers ended early.
+    /// Why more could have followed: something was not observed, one of its producers ended early, or kaf6 itself
+    /// stood still.
     fn want_of_time(&self) -> Option<UnknownBecause> {
         let of_producers = || {
             self.producers()
                 .find_map(|(index, scenario)| CheckedScenario { index, scenario, ..*self }.ended_early())
         };
-        self.unseen().or_else(of_producers)
+        self.unseen().or_else(of_producers).or_else(|| self.missing_by_stalls())
     }
 }

@@ -29,6 +29,7 @@ pub use context::stop::Stop;
 
 use context::findings::RunFindings;
 use context::outcome::{ScenarioOutcome, cut, unwind};
+use context::own_stalls;
 use context::run_context::{EMBEDDED, RunContext, topic_names};
 use messages::end_marker::EndMarkers;
 use messages::ends::PartitionEnd;
@@ -85,6 +86,7 @@ async fn with_cluster(
 
     context.clock.start();
     live.start(context.clock.zero());
+    let _watching = own_stalls::watch(&context);
     let timeout = tokio::spawn(run_timeout(Arc::clone(&context)));
     let abort = tokio::spawn(scheduling::abort::watch(Arc::clone(&context)));
     let crash = tokio::spawn(scheduling::crash::watch(Arc::clone(&context)));
@@ -126,6 +128,8 @@ async fn with_cluster(
     notes.extend(log_notes(&context));
     let throttling = context.client.throttling();
     notes.extend(throttle_notes(&throttling));
+    let own_stalls = context.own_stalls.until(context.clock.elapsed());
+    notes.extend(own_stalls::note(&own_stalls));
     Ok(Observations {
         scenarios,
         readings,
@@ -141,6 +145,7 @@ async fn with_cluster(
         streams: setup.topology().map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
         throttling,
+        own_stalls,
         duration,
         setup: setup_time,
         cut: context.stop.why(),

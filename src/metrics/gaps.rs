@@ -214,18 +214,17 @@ impl Gaps {
         to: Duration,
         tail: Option<(Duration, Duration)>,
     ) -> Option<(Duration, Duration)> {
+        let overlaps = |(start, stop): &(Duration, Duration)| *start < to && *stop > from;
+        // Of several, the first.
+        let longest = |(start, stop): &(Duration, Duration)| (*stop - *start, std::cmp::Reverse(*start));
+        self.stalls(tail).filter(overlaps).max_by_key(longest)
+    }
+
+    /// All stalls, and `tail` as an additional one, that are longer than [`RESOLUTION`].
+    pub fn stalls(&self, tail: Option<(Duration, Duration)>) -> impl Iterator<Item = (Duration, Duration)> {
         let tail = tail.map(|(from, to)| (micros(from), micros(to)));
-        let (from, to) = (micros(from), micros(to));
-        self.stalls
-            .list
-            .iter()
-            .copied()
-            .chain(tail)
-            .filter(|(start, stop)| {
-                *start < to && *stop > from && stop.saturating_sub(*start) > RESOLUTION_US
-            })
-            // Of several, the first.
-            .max_by_key(|(start, stop)| (stop - start, std::cmp::Reverse(*start)))
+        let all = self.stalls.list.iter().copied().chain(tail);
+        all.filter(|(start, stop)| stop.saturating_sub(*start) > RESOLUTION_US)
             .map(|(start, stop)| (Duration::from_micros(start), Duration::from_micros(stop)))
     }
 }

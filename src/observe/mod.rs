@@ -48,6 +48,8 @@ pub struct Observations {
     pub notes: Vec<Note>,
     /// How brokers throttled the clients.
     pub throttling: Throttling,
+    /// Periods in which kaf6 itself stood still, in order.
+    pub own_stalls: Vec<(Duration, Duration)>,
     /// From the start of the run to its end.
     pub duration: Duration,
     /// From the start of kaf6's work to the start of the run.

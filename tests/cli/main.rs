@@ -19,5 +19,6 @@ mod secrets;
 mod setup;
 mod several;
 mod signals;
+mod stalls;
 mod verdicts;
 mod warned;

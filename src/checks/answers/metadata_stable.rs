@@ -71,7 +71,14 @@ fn metadata_stable(
         watch.changes.iter().filter(|change| !allow.contains(&change.aspect)).collect();
     let long: Vec<&Silent<'_>> = silences.iter().filter(|silent| silent.alone > max_silence).collect();
     if !wrong.is_empty() || !long.is_empty() {
-        return fails(case, expected, (&wrong, watch.more_changes), &long);
+        let failed = fails(case, expected, (&wrong, watch.more_changes), &long);
+        let stalled = long.iter().find(|silent| silent.awake <= max_silence);
+        let explained = wrong.is_empty() && long.iter().all(|silent| silent.awake <= max_silence);
+        let unknown = stalled.and_then(|it| case.own_stalls().during((it.silence.from, it.silence.to)));
+        return match unknown.filter(|_| explained) {
+            Some(unknown) => failed.explained_by(&unknown),
+            None => failed,
+        };
     }
     let open = |why: String, advice: &str| {
         Answer::inconclusive(&expected, "incomplete data", &UnknownBecause::new(why, advice))
@@ -154,6 +161,8 @@ struct Silent<'a> {
     silence: &'a Silence,
     /// The longest part of it outside all faults.
     alone: Duration,
+    /// The same without the time in which kaf6 itself stood still.
+    awake: Duration,
     /// The broker never answered again, and no fault was active at the last request.
     gone: bool,
 }
@@ -162,8 +171,9 @@ impl<'a> Silent<'a> {
     fn of(case: &CheckedScenario<'_>, broker: &'a WatchedBroker, silence: &'a Silence) -> Self {
         let parts = case.without_faults(silence.from, silence.to);
         let alone = parts.iter().map(|(from, to)| to.saturating_sub(*from)).max().unwrap_or_default();
+        let awake = parts.iter().map(|part| case.own_stalls().alone(*part)).max().unwrap_or_default();
         let gone = silence.to_the_end && parts.last().is_some_and(|(_, to)| *to == silence.to);
-        Self { broker, silence, alone, gone }
+        Self { broker, silence, alone, awake, gone }
     }
 
     /// Such as ``127.0.0.1:9092 did not answer from 3.200 s to 14.700 s, during `bounce` (connection

@@ -42,7 +42,13 @@ impl Check for RoundtripOk {
                 String::new()
             };
             let answer = Answer::fail(expected, actual, beside(case.scenario)).because(evidence);
-            return if altered + case.broken() > 0 { answer } else { downgrade_if_cut_short(case, answer) };
+            if altered + case.broken() > 0 {
+                return answer;
+            }
+            return match case.missing_by_stalls() {
+                Some(unknown) => answer.explained_by(&unknown),
+                None => downgrade_if_cut_short(case, answer),
+            };
         }
         // Without an ack, the broker guarantees nothing.
         let name = &case.scenario.name;

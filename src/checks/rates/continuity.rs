@@ -38,7 +38,12 @@ impl Check for Continuity<'_> {
         let domain = Domain::judged_all(moments, covered(case))
             .without(case.ended_early())
             .without(case.all_idle_during_a_fault());
-        let longest = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, tail);
+        let own = case.own_stalls();
+        // A gap that is too long even without the time in which kaf6 itself stood still.
+        let too_long = counts.gaps.stalls(tail).filter(|gap| own.alone(*gap) > *self.max_gap);
+        let longest = too_long.max_by_key(|(from, to)| *to - *from);
+        let explained = longest.is_none();
+        let longest = longest.or_else(|| counts.gaps.longest_within(Duration::ZERO, Duration::MAX, tail));
         let Some((from, to)) = longest else {
             let actual = format!("no gap over {}", time(crate::metrics::RESOLUTION));
             return Answer::pass(self.expected(), actual, domain);
@@ -52,8 +57,12 @@ impl Check for Continuity<'_> {
         } else {
             String::new()
         };
-        Answer::pass_if(to - from <= *self.max_gap, self.expected(), actual, domain)
-            .because(format!("from {}{during}{unread}", span((from, to))))
+        let answer = Answer::pass_if(to - from <= *self.max_gap, self.expected(), actual, domain)
+            .because(format!("from {}{during}{unread}", span((from, to))));
+        match own.during((from, to)).filter(|_| explained) {
+            Some(unknown) => answer.explained_by(&unknown),
+            None => answer,
+        }
     }
 }
 

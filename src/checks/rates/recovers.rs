@@ -54,6 +54,10 @@ impl Check for Recovers<'_> {
         }
         let (until, next) = load_until(case, end);
         let answer = self.judge(case, &before, (end, until), next);
+        let answer = match self.own_stall(case, &before, (end, until), next) {
+            Some(unknown) => answer.explained_by(&unknown),
+            None => answer,
+        };
         // Another fault may keep the rate down. That is no excuse if the rate stays down after that fault has
         // also ended.
         match longer_than(case, self.after, end) {
@@ -75,6 +79,24 @@ impl Check for Recovers<'_> {
 }
 
 impl Recovers<'_> {
+    /// States that the rate may have stayed down only because kaf6 stood still. `None` if it also stays down
+    /// before the first stall or after the last one.
+    fn own_stall(
+        &self,
+        case: &CheckedScenario<'_>,
+        before: &Before,
+        (end, until): (Duration, Duration),
+        next: Option<&str>,
+    ) -> Option<UnknownBecause> {
+        let matters = (end, until.min(end + *self.within + FOLLOWS.max(*self.within)));
+        let (first, last) = (case.own_stalls().over(matters).next()?, case.own_stalls().over(matters).last()?);
+        let fails = |from: Duration, to: Duration| {
+            from < to && self.judge(case, before, (from, to), next).outcome() == CheckOutcome::Fail
+        };
+        let explained = !fails(end, first.0.min(until)) && !fails(last.1.max(end), until);
+        explained.then(|| case.own_stalls().during(matters))?
+    }
+
     /// Whether the rate recovered in this period.
     fn judge(
         &self,

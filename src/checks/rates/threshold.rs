@@ -11,6 +11,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::Check;
 use crate::checks::messages::count_equals::saw_nothing;
 use crate::checks::messages::readings::undecided;
+use crate::checks::own_stalls::OwnStalls;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::metrics::{BucketWindow, Latency, RATE_OVER, Snapshot};
@@ -99,29 +100,50 @@ impl Threshold<'_> {
         if is_count(metric) && self.expr.may_come_true(value) {
             return case.too_little(text, self.expr.shown(value), "").covering(domain);
         }
-        if let Some(unknown) = self.own_delay(case, value) {
-            return Answer::inconclusive(text, self.expr.shown(value), &unknown).covering(domain);
+        let failed = Answer::fail(text, self.expr.shown(value), "").covering(domain);
+        let measured = Measured {
+            expr: self.expr,
+            value,
+            work: case.work(),
+            counts,
+            span: case.whole_span(),
+            own: case.own_stalls(),
+        };
+        let errors = || self.own_errors(case, value);
+        match self.own_delay(case, value).or_else(|| measured.own_stall(None)).or_else(errors) {
+            Some(unknown) => failed.explained_by(&unknown),
+            None => failed,
         }
-        Answer::fail(text, self.expr.shown(value), "").covering(domain)
+    }
+
+    /// States that there are too many errors only because kaf6 stood still and round trips timed out.
+    fn own_errors(&self, case: &CheckedScenario<'_>, value: f64) -> Option<UnknownBecause> {
+        let counts = &case.scenario.counts;
+        let timed_out = counts.errors_by_code.get("TIMED_OUT").copied().unwrap_or_default();
+        let late = as_f64(timed_out.min(case.trips_late_by_stalls()));
+        let less = match self.expr.metric {
+            Metric::Errors => late,
+            Metric::ErrorRate => late / as_f64(counts.sent.max(1)),
+            _ => return None,
+        };
+        let explained = late > 0.0 && holds(self.expr, (value - less).max(0.0));
+        explained.then(|| case.own_stalls().during(case.whole_span()))?
     }
 
     /// States that a latency is too high only because kaf6 sent messages late. `None` if it is too high
     /// without that delay.
     fn own_delay(&self, case: &CheckedScenario<'_>, value: f64) -> Option<UnknownBecause> {
-        let metric = self.expr.metric;
-        let to_be_low = matches!(self.expr.op, Op::Less | Op::LessOrEqual);
         let own = case.sends().then_some(case.scenario);
         let senders = own.into_iter().chain(case.producers().map(|(_, scenario)| scenario));
-        let late = senders.filter_map(|sender| late(&sender.counts.late, metric)).fold(0.0, f64::max);
-        (metric.is_latency() && to_be_low && late > 0.0 && holds(self.expr, value - late)).then(|| {
-            UnknownBecause::new(
+        let late = late_by(self.expr, value, senders.map(|sender| &sender.counts))?;
+        let metric = self.expr.metric;
+        Some(UnknownBecause::new(
                 format!(
                     "kaf6 itself sent messages up to {} late, and without this delay the broker may have met the limit",
                     with_unit(metric, late, 0).0
                 ),
                 "use a larger machine or a lower `rate`, or run fewer other jobs on it",
-            )
-        })
+        ))
     }
 
     /// The part of the run that a fault defines, in whole buckets of the timeline.
@@ -170,10 +192,19 @@ impl Threshold<'_> {
         }
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
             Some(value) if !holds(self.expr, value) => {
-                let answer = Answer::fail(text, self.expr.shown(value), "");
-                let own = self.own_delay(case, value);
-                own.map_or(answer, |it| Answer::inconclusive(text, self.expr.shown(value), &it))
-                    .covering(domain)
+                let failed = Answer::fail(text, self.expr.shown(value), "").covering(domain);
+                let measured = Measured {
+                    expr: self.expr,
+                    value,
+                    work: case.work(),
+                    counts,
+                    span: (from, to),
+                    own: case.own_stalls(),
+                };
+                match self.own_delay(case, value).or_else(|| measured.own_stall(Some(&window))) {
+                    Some(unknown) => failed.explained_by(&unknown),
+                    None => failed,
+                }
             }
             Some(value) => Answer::pass(text, self.expr.shown(value), domain),
             None if matches!(self.expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
@@ -306,10 +337,106 @@ fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: Sc
     }
 }
 
-/// Whether the condition already fails on the observations up to now, and not only because of missing data.
-pub(crate) fn fails_already(work: &Work, counts: &Snapshot, expr: &ThresholdExpr) -> bool {
+/// Whether the condition already fails on the observations up to now, and neither because of missing data nor
+/// because kaf6 itself was late. `producers` are the scenarios whose messages this one reads, and `own` are the
+/// periods in which kaf6 stood still until `elapsed`.
+pub(crate) fn fails_already(
+    work: &Work,
+    counts: &Snapshot,
+    producers: &[Snapshot],
+    expr: &ThresholdExpr,
+    (elapsed, own): (Duration, OwnStalls<'_>),
+) -> bool {
     let sends = !matches!(work, Work::Consume(_));
-    measure(counts, expr.metric, sends).is_some_and(|value| !holds(expr, value))
+    measure(counts, expr.metric, sends).is_some_and(|value| {
+        let measured = Measured { expr, value, work, counts, span: (Duration::ZERO, elapsed), own };
+        let senders = sends.then_some(counts).into_iter().chain(producers);
+        !holds(expr, value)
+            && late_by(expr, value, senders).is_none()
+            && measured.own_stall(None).is_none()
+    })
+}
+
+/// A value that does not meet the condition, and what it was measured from.
+struct Measured<'a> {
+    expr: &'a ThresholdExpr,
+    value: f64,
+    work: &'a Work,
+    counts: &'a Snapshot,
+    span: (Duration, Duration),
+    own: OwnStalls<'a>,
+}
+
+impl Measured<'_> {
+    /// States that a latency or rate may fail only because kaf6 stood still, in a part of the run or in all of
+    /// it. `None` if it fails without that, too.
+    fn own_stall(&self, part: Option<&BucketWindow>) -> Option<UnknownBecause> {
+        let metric = self.expr.metric;
+        let low = matches!(self.expr.op, Op::Less | Op::LessOrEqual);
+        let explained = if metric.is_latency() {
+            low && self.latency_holds(part)
+        } else if is_rate(metric) {
+            self.rate_holds(part)
+        } else {
+            false
+        };
+        explained.then(|| self.own.during(self.span))?
+    }
+
+    /// Whether a latency may meet the limit without the stalls. The stalls add at most their length to a
+    /// latency, and only to the messages that they delayed.
+    fn latency_holds(&self, part: Option<&BucketWindow>) -> bool {
+        let Self { expr, value, counts, .. } = self;
+        let stalled_ms = self.own.within(self.span).as_secs_f64() * 1e3;
+        let all = part.map_or_else(|| counts.latency.count(), |part| part.total.measured());
+        let delayed = self.own.delayed(self.span, self.work, &counts.timeline).min(all);
+        if expr.metric == Metric::Mean {
+            return holds(expr, value - stalled_ms * as_f64(delayed) / as_f64(all.max(1)));
+        }
+        let rest = as_f64(all - delayed) / as_f64(all.max(1));
+        let share = match expr.metric {
+            Metric::P50 => 0.5,
+            Metric::P90 => 0.9,
+            Metric::P95 => 0.95,
+            Metric::P99 => 0.99,
+            Metric::P999 => 0.999,
+            _ => 1.0,
+        };
+        let quantile = |share| match part {
+            Some(part) => part.total.quantile_ms(share),
+            None => counts.latency.quantile_ms(share),
+        };
+        // The slowest messages may be the delayed ones.
+        let others = quantile(share * rest).filter(|_| delayed < all);
+        holds(expr, value - stalled_ms) && others.is_none_or(|others| holds(expr, others))
+    }
+
+    /// Whether a rate may meet the condition without the stalls. After a stall, the rate of a part of the run
+    /// may also be too high.
+    fn rate_holds(&self, part: Option<&BucketWindow>) -> bool {
+        let micros = |(from, to)| (Duration::from_micros(from), Duration::from_micros(to));
+        let span = part.map_or_else(|| self.counts.span_us.map(micros), |_| Some(self.span));
+        let Some(span) = span else { return false };
+        let length = span.1.saturating_sub(span.0).as_secs_f64();
+        let alone = self.own.alone(span).as_secs_f64();
+        let slowed = alone <= 0.0 || holds(self.expr, self.value * length / alone);
+        // Messages that a stall before the part delayed count in the part.
+        let before = (span.0.saturating_sub(span.1.saturating_sub(span.0)), span.1);
+        let stalled = self.own.within(before).as_secs_f64();
+        let hurried = part.is_some() && holds(self.expr, self.value * length / (length + stalled));
+        slowed || hurried
+    }
+}
+
+/// How late kaf6 itself sent messages, in milliseconds, if a latency is too high only because of that.
+fn late_by<'a>(
+    expr: &ThresholdExpr,
+    value: f64,
+    senders: impl Iterator<Item = &'a Snapshot>,
+) -> Option<f64> {
+    let to_be_low = matches!(expr.op, Op::Less | Op::LessOrEqual);
+    let late = senders.filter_map(|sender| late(&sender.late, expr.metric)).fold(0.0, f64::max);
+    (expr.metric.is_latency() && to_be_low && late > 0.0 && holds(expr, value - late)).then_some(late)
 }
 
 /// The metric's value. `None` if nothing was measured.

@@ -32,9 +32,10 @@ impl Check for ThroughputDrops<'_> {
             Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
         };
         let before = match case.rate_before(fault, span_of.0, &expected) {
-            Ok(before) => before.rate,
+            Ok(before) => before,
             Err(none) => return none,
         };
+        let (before, parts) = (before.rate, before.parts);
         let (start, end) = case.effect_of(fault, span_of);
         let name = &case.scenario.name;
         // A scenario that stops because it is done proves nothing about the fault.
@@ -78,7 +79,19 @@ impl Check for ThroughputDrops<'_> {
         }
         let covers = format!("`{name}` before and during `{fault}`, {}", span((start, until)));
         let domain = Domain::judged_all(1, covers).without(case.ended_before(end));
-        Answer::pass_if(drop >= *self.at_least, expected, actual, domain)
+        let answer = Answer::pass_if(drop >= *self.at_least, expected, actual, domain);
+        // A stall of kaf6 lowers the rate before the fault, or delays messages until the fault is active.
+        let own = case.own_stalls();
+        let first = parts.first().map_or(start, |(from, _)| *from);
+        let length: f64 = parts.iter().map(|(from, to)| (*to - *from).as_secs_f64()).sum();
+        let alone: f64 = parts.iter().map(|part| own.alone(*part).as_secs_f64()).sum();
+        let steady = if alone > 0.0 { before * length / alone } else { f64::INFINITY };
+        let delayed = before * own.within((first, until)).as_secs_f64() / seconds;
+        let likely = 1.0 - (during - delayed).max(0.0) / wanted.max(steady.min(asked.max(wanted)));
+        match own.during((first, until)).filter(|_| likely >= *self.at_least) {
+            Some(unknown) => answer.explained_by(&unknown),
+            None => answer,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod notes;
 pub(crate) mod options;
 pub(crate) mod outcome;
+pub(crate) mod own_stalls;
 pub(crate) mod progress;
 pub(crate) mod run_context;
 pub(crate) mod stop;

@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::lifecycle::{Lifecycle, LifecycleWatch};
 use super::notes::Notes;
 use super::options::Options;
+use super::own_stalls::OwnStalls;
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
 use crate::engine::context::progress::RunProgress;
@@ -39,6 +40,7 @@ pub(crate) struct RunContext {
     /// Scenarios first, then faults.
     pub(crate) states: Vec<LifecycleWatch>,
     pub(crate) notes: Notes,
+    pub(crate) own_stalls: Arc<OwnStalls>,
     /// Keeps the embedded broker alive as long as the run.
     _embedded: Option<Embedded>,
 }
@@ -93,6 +95,7 @@ impl RunContext {
             saved: options.saved,
             states,
             notes: Notes::default(),
+            own_stalls: Arc::default(),
             _embedded: embedded,
         })
     }

@@ -23,7 +23,11 @@ pub(crate) async fn watch(context: Arc<RunContext>) {
             (context.states[index].get() != Lifecycle::Waiting)
                 .then(|| context.live.metrics(index).snapshot())
         };
-        if let Some(check) = checks::to_abort(&context.plan, context.clock.elapsed(), live) {
+        let own = || {
+            let elapsed = context.clock.elapsed();
+            (elapsed, context.own_stalls.until(elapsed))
+        };
+        if let Some(check) = checks::to_abort(&context.plan, live, own) {
             context.notes.add(Note::warning(format!(
                 "check `{}` failed and aborted the run (abort: true)",
                 check.name

@@ -1,0 +1,98 @@
+//! Periods in which kaf6 itself stood still, and failures that they may explain.
+//!
+//! On an overloaded or suspended machine, kaf6 sends, reads and waits late. A failure that this may explain is
+//! not evidence against the broker, so it becomes inconclusive. A stall never makes a check pass.
+
+use std::time::Duration;
+
+use super::answer::UnknownBecause;
+use super::case::CheckedScenario;
+use super::text::{span, time};
+use crate::metrics::Timeline;
+use crate::plan::Work;
+
+/// The periods in which kaf6 itself stood still, in order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnStalls<'a>(pub(super) &'a [(Duration, Duration)]);
+
+impl<'a> OwnStalls<'a> {
+    /// The parts of the stalls in a period.
+    fn parts(self, (from, to): (Duration, Duration)) -> impl Iterator<Item = (Duration, Duration)> + 'a {
+        let parts = self.0.iter().map(move |(start, end)| ((*start).max(from), (*end).min(to)));
+        parts.filter(|(start, end)| start < end)
+    }
+
+    /// The total length of the stalls in a period.
+    pub(super) fn within(self, span: (Duration, Duration)) -> Duration {
+        self.parts(span).map(|(start, end)| end - start).sum()
+    }
+
+    /// The length of a period without the stalls in it.
+    pub(super) fn alone(self, (from, to): (Duration, Duration)) -> Duration {
+        to.saturating_sub(from).saturating_sub(self.within((from, to)))
+    }
+
+    /// The stalls that overlap a period, as a whole.
+    pub(super) fn over(self, (from, to): (Duration, Duration)) -> impl Iterator<Item = (Duration, Duration)> + 'a {
+        self.0.iter().copied().filter(move |(start, end)| *start < to && *end > from)
+    }
+
+    /// States that kaf6 stood still during a period. `None` if it did not.
+    pub(super) fn during(self, period: (Duration, Duration)) -> Option<UnknownBecause> {
+        let stalls: Vec<_> = self.over(period).collect();
+        let why = stood_still(&stalls)?;
+        Some(UnknownBecause::new(why, "use a machine that has less load and is not suspended"))
+    }
+
+    /// At most how many messages of a scenario were delayed by the stalls in a period: those that were open or
+    /// due in a stall or in the same time after it.
+    pub(super) fn delayed(self, period: (Duration, Duration), work: &Work, timeline: &Timeline) -> u64 {
+        let of = |(from, to): (Duration, Duration)| match work {
+            Work::Roundtrip(plan) if plan.every.is_none() => u64::from(plan.clients),
+            _ => {
+                // Whole buckets that contain the time.
+                let first = timeline.whole(Duration::ZERO, from).1;
+                let last = timeline.whole(Duration::ZERO, to + (to - from)).1 + 1;
+                timeline.buckets(first, last).to_do()
+            }
+        };
+        self.over(period).map(of).sum()
+    }
+}
+
+/// Such as `kaf6 itself stood still for 7.99 s, from 3.002 s to 10.992 s`, for the longest of these stalls. `None`
+/// if there is none.
+pub fn stood_still(stalls: &[(Duration, Duration)]) -> Option<String> {
+    let longest = |(from, to): &(Duration, Duration)| (*to - *from, std::cmp::Reverse(*from));
+    let (from, to) = stalls.iter().copied().max_by_key(longest)?;
+    let more = match stalls.len() - 1 {
+        0 => String::new(),
+        1 => ", and once more".to_owned(),
+        more => format!(", and {more} more times"),
+    };
+    Some(format!("kaf6 itself stood still for {}, from {}{more}", time(to - from), span((from, to))))
+}
+
+impl<'a> CheckedScenario<'a> {
+    pub(super) fn own_stalls(&self) -> OwnStalls<'a> {
+        OwnStalls(&self.seen.own_stalls)
+    }
+
+    /// At most how many round trips a stall made late: one per client, for each stall of at least half the
+    /// time that a round trip has.
+    pub(super) fn trips_late_by_stalls(&self) -> u64 {
+        let Work::Roundtrip(plan) = self.work() else { return 0 };
+        let stalls = self.own_stalls().over(self.whole_span());
+        let long = stalls.filter(|(from, to)| *to - *from >= plan.iteration_timeout / 2).count() as u64;
+        long.saturating_mul(u64::from(plan.clients))
+    }
+
+    /// States that round trips are missing only because kaf6 stood still. `None` if more are missing than that
+    /// explains.
+    pub(super) fn missing_by_stalls(&self) -> Option<UnknownBecause> {
+        let counts = &self.scenario.counts;
+        let planned = self.scenario.planned.unwrap_or(counts.sent);
+        let missing = planned.saturating_sub(counts.received.min(counts.acked));
+        (missing <= self.trips_late_by_stalls()).then(|| self.own_stalls().during(self.whole_span()))?
+    }
+}

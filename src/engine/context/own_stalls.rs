@@ -1,0 +1,122 @@
+//! Periods in which kaf6 itself stood still, because the machine was overloaded or suspended.
+//!
+//! A thread of its own wakes at a fixed interval. A late wake-up is a stall.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::outcome::lock;
+use super::run_context::RunContext;
+use crate::checks::stood_still;
+use crate::observe::Note;
+
+const EVERY: Duration = Duration::from_millis(50);
+/// Smaller delays are not recorded.
+const LATE: Duration = Duration::from_millis(250);
+/// Maximum number of stalls. If there are more, the shortest is dropped.
+const MOST: usize = 256;
+/// Reports only mention stalls of at least this length.
+const NOTED: Duration = Duration::from_secs(1);
+
+/// The stalls of a run. Times are from the start of the run.
+#[derive(Debug, Default)]
+pub(crate) struct OwnStalls(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last time that the thread woke.
+    last: Duration,
+    stalls: Vec<(Duration, Duration)>,
+}
+
+impl OwnStalls {
+    fn wake(&self, now: Duration) {
+        let mut state = lock(&self.0);
+        let stall = state.late_at(now);
+        state.stalls.extend(stall);
+        if state.stalls.len() > MOST {
+            let shortest = (0..).zip(&state.stalls).min_by_key(|(_, (from, to))| *to - *from);
+            if let Some((shortest, _)) = shortest {
+                state.stalls.remove(shortest);
+            }
+        }
+        state.last = now;
+    }
+
+    /// The stalls until now, including one that the thread has not noticed yet.
+    pub(crate) fn until(&self, now: Duration) -> Vec<(Duration, Duration)> {
+        let state = lock(&self.0);
+        state.stalls.iter().copied().chain(state.late_at(now)).collect()
+    }
+}
+
+impl State {
+    fn late_at(&self, now: Duration) -> Option<(Duration, Duration)> {
+        (now.saturating_sub(self.last) > EVERY + LATE).then_some((self.last, now))
+    }
+}
+
+/// Records stalls until the returned value is dropped.
+#[must_use]
+pub(crate) fn watch(context: &RunContext) -> Watching {
+    let (end, ended) = std::sync::mpsc::channel();
+    let (stalls, zero) = (Arc::clone(&context.own_stalls), context.clock.zero());
+    let thread = std::thread::Builder::new().name("own-stalls".to_owned()).spawn(move || {
+        while ended.recv_timeout(EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            stalls.wake(zero.elapsed());
+        }
+    });
+    Watching { _end: thread.is_ok().then_some(end) }
+}
+
+/// The thread that records stalls. It ends when this is dropped.
+pub(crate) struct Watching {
+    _end: Option<std::sync::mpsc::Sender<()>>,
+}
+
+/// A note about the longest stall, if it matters.
+pub(crate) fn note(stalls: &[(Duration, Duration)]) -> Option<Note> {
+    let long: Vec<_> = stalls.iter().copied().filter(|(from, to)| *to - *from >= NOTED).collect();
+    let why = stood_still(&long)?;
+    Some(Note::warning(format!("{why}: this machine is overloaded or was suspended")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_late_wake_up_is_a_stall() {
+        let stalls = OwnStalls::default();
+        for at in [50, 100, 400, 701, 751, 5000] {
+            stalls.wake(ms(at));
+        }
+        assert_eq!(stalls.until(ms(5300)), [(ms(400), ms(701)), (ms(751), ms(5000))]);
+        let unnoticed = stalls.until(ms(9000));
+        assert_eq!(unnoticed.last(), Some(&(ms(5000), ms(9000))), "the thread has not woken yet");
+        let text = note(&unnoticed).unwrap().text;
+        assert_eq!(
+            text,
+            "kaf6 itself stood still for 4.249 s, from 0.751 s to 5.000 s, and once more: this machine is \
+            overloaded or was suspended"
+        );
+        assert_eq!(note(&unnoticed[..1]), None, "too short to matter");
+    }
+
+    #[test]
+    fn of_too_many_stalls_the_longest_are_kept() {
+        let stalls = OwnStalls::default();
+        let mut at = Duration::ZERO;
+        for number in 0..2 * MOST as u64 {
+            at += ms(400 + number);
+            stalls.wake(at);
+        }
+        let kept = stalls.until(at);
+        assert_eq!(kept.len(), MOST);
+        assert!(kept.iter().all(|(from, to)| *to - *from >= ms(400 + MOST as u64)));
+    }
+}
