@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::answer::UnknownBecause;
 use super::case::CheckedScenario;
 use super::text::{span, time};
-use crate::metrics::Timeline;
 use crate::plan::Work;
 
 /// The periods in which kaf6 itself stood still, in order.
@@ -44,19 +43,9 @@ impl<'a> OwnStalls<'a> {
         Some(UnknownBecause::new(why, "use a machine that has less load and is not suspended"))
     }
 
-    /// At most how many messages of a scenario were delayed by the stalls in a period: those that were open or
-    /// due in a stall or in the same time after it.
-    pub(super) fn delayed(self, period: (Duration, Duration), work: &Work, timeline: &Timeline) -> u64 {
-        let of = |(from, to): (Duration, Duration)| match work {
-            Work::Roundtrip(plan) if plan.every.is_none() => u64::from(plan.clients),
-            _ => {
-                // Whole buckets that contain the time.
-                let first = timeline.whole(Duration::ZERO, from).1;
-                let last = timeline.whole(Duration::ZERO, to + (to - from)).1 + 1;
-                timeline.buckets(first, last).to_do()
-            }
-        };
-        self.over(period).map(of).sum()
+    /// The stalls that overlap a period, each with the same time after it, in which delayed messages catch up.
+    pub(super) fn with_aftermath(self, period: (Duration, Duration)) -> Vec<(Duration, Duration)> {
+        self.over(period).map(|(from, to)| (from, to + (to - from))).collect()
     }
 }
 

@@ -252,6 +252,23 @@ impl Timeline {
         BucketWindow { length, total, open: open_at(first) }
     }
 
+    /// The sum of the whole buckets between two times that do not overlap any of these periods.
+    pub fn window_without(
+        &self,
+        (from, to): (Duration, Duration),
+        periods: &[(Duration, Duration)],
+    ) -> Bucket {
+        let (first, last) = self.whole(from, to);
+        let mut total = Bucket::default();
+        for (index, cell) in self.cells.iter().enumerate().take(last).skip(first) {
+            let (start, end) = (self.start_of(index), self.start_of(index + 1));
+            if !periods.iter().any(|(from, to)| *from < end && *to >= start) {
+                total.add(cell);
+            }
+        }
+        total
+    }
+
     /// Whether something was done, failed or open in a bucket that overlaps this period.
     pub fn is_busy(&self, from: Duration, to: Duration) -> bool {
         let first = self.whole(Duration::ZERO, from).1;

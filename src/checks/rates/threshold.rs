@@ -14,8 +14,11 @@ use crate::checks::messages::readings::undecided;
 use crate::checks::own_stalls::OwnStalls;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
-use crate::metrics::{BucketWindow, Latency, RATE_OVER, Snapshot};
+use crate::metrics::{Bucket, BucketWindow, Latency, RATE_OVER, Snapshot};
 use crate::plan::{FaultPart, Metric, Op, Plan, ScenarioKind, ThresholdExpr, Work};
+
+/// Latencies of a part of the run are accurate to this share.
+const TIMELINE_ERROR: f64 = 0.03;
 
 /// A metric meets a condition.
 pub(crate) struct Threshold<'a> {
@@ -104,7 +107,6 @@ impl Threshold<'_> {
         let measured = Measured {
             expr: self.expr,
             value,
-            work: case.work(),
             counts,
             span: case.whole_span(),
             own: case.own_stalls(),
@@ -196,7 +198,6 @@ impl Threshold<'_> {
                 let measured = Measured {
                     expr: self.expr,
                     value,
-                    work: case.work(),
                     counts,
                     span: (from, to),
                     own: case.own_stalls(),
@@ -327,6 +328,13 @@ fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: Sc
             let done = if sends { counts.acked } else { counts.received };
             part.rate_per_s().map(|rate| rate * as_f64(counts.bytes) / as_f64(done.max(1)))
         }
+        _ => latency_of(cell, metric),
+    }
+}
+
+/// The latency of a part of the run. `None` if nothing was measured, or for another metric.
+fn latency_of(cell: &Bucket, metric: Metric) -> Option<f64> {
+    match metric {
         Metric::P50 => cell.quantile_ms(0.5),
         Metric::P90 => cell.quantile_ms(0.9),
         Metric::P95 => cell.quantile_ms(0.95),
@@ -334,6 +342,7 @@ fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: Sc
         Metric::P999 => cell.quantile_ms(0.999),
         Metric::Max => cell.quantile_ms(1.0),
         Metric::Mean => cell.mean_ms(),
+        _ => None,
     }
 }
 
@@ -349,7 +358,7 @@ pub(crate) fn fails_already(
 ) -> bool {
     let sends = !matches!(work, Work::Consume(_));
     measure(counts, expr.metric, sends).is_some_and(|value| {
-        let measured = Measured { expr, value, work, counts, span: (Duration::ZERO, elapsed), own };
+        let measured = Measured { expr, value, counts, span: (Duration::ZERO, elapsed), own };
         let senders = sends.then_some(counts).into_iter().chain(producers);
         !holds(expr, value)
             && late_by(expr, value, senders).is_none()
@@ -361,7 +370,6 @@ pub(crate) fn fails_already(
 struct Measured<'a> {
     expr: &'a ThresholdExpr,
     value: f64,
-    work: &'a Work,
     counts: &'a Snapshot,
     span: (Duration, Duration),
     own: OwnStalls<'a>,
@@ -374,7 +382,7 @@ impl Measured<'_> {
         let metric = self.expr.metric;
         let low = matches!(self.expr.op, Op::Less | Op::LessOrEqual);
         let explained = if metric.is_latency() {
-            low && self.latency_holds(part)
+            low && self.latency_holds(part.is_some())
         } else if is_rate(metric) {
             self.rate_holds(part)
         } else {
@@ -383,32 +391,16 @@ impl Measured<'_> {
         explained.then(|| self.own.during(self.span))?
     }
 
-    /// Whether a latency may meet the limit without the stalls. The stalls add at most their length to a
-    /// latency, and only to the messages that they delayed.
-    fn latency_holds(&self, part: Option<&BucketWindow>) -> bool {
+    /// Whether a latency may meet the limit without the stalls: all latencies without the length of the stalls,
+    /// and the latencies of the other times as they are.
+    fn latency_holds(&self, is_part: bool) -> bool {
         let Self { expr, value, counts, .. } = self;
         let stalled_ms = self.own.within(self.span).as_secs_f64() * 1e3;
-        let all = part.map_or_else(|| counts.latency.count(), |part| part.total.measured());
-        let delayed = self.own.delayed(self.span, self.work, &counts.timeline).min(all);
-        if expr.metric == Metric::Mean {
-            return holds(expr, value - stalled_ms * as_f64(delayed) / as_f64(all.max(1)));
-        }
-        let rest = as_f64(all - delayed) / as_f64(all.max(1));
-        let share = match expr.metric {
-            Metric::P50 => 0.5,
-            Metric::P90 => 0.9,
-            Metric::P95 => 0.95,
-            Metric::P99 => 0.99,
-            Metric::P999 => 0.999,
-            _ => 1.0,
-        };
-        let quantile = |share| match part {
-            Some(part) => part.total.quantile_ms(share),
-            None => counts.latency.quantile_ms(share),
-        };
-        // The slowest messages may be the delayed ones.
-        let others = quantile(share * rest).filter(|_| delayed < all);
-        holds(expr, value - stalled_ms) && others.is_none_or(|others| holds(expr, others))
+        let span = if is_part { self.span } else { (Duration::ZERO, Duration::MAX) };
+        let others = counts.timeline.window_without(span, &self.own.with_aftermath(self.span));
+        let others = latency_of(&others, expr.metric);
+        holds(expr, value - stalled_ms)
+            && others.is_none_or(|others| holds(expr, others * (1.0 - TIMELINE_ERROR)))
     }
 
     /// Whether a rate may meet the condition without the stalls. After a stall, the rate of a part of the run

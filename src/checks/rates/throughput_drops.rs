@@ -86,8 +86,10 @@ impl Check for ThroughputDrops<'_> {
         let length: f64 = parts.iter().map(|(from, to)| (*to - *from).as_secs_f64()).sum();
         let alone: f64 = parts.iter().map(|part| own.alone(*part).as_secs_f64()).sum();
         let steady = if alone > 0.0 { before * length / alone } else { f64::INFINITY };
-        let delayed = before * own.within((first, until)).as_secs_f64() / seconds;
-        let likely = 1.0 - (during - delayed).max(0.0) / wanted.max(steady.min(asked.max(wanted)));
+        let late = own.over((first, until)).filter(|(from, to)| *to + (*to - *from) > start);
+        let late: f64 = late.map(|(from, to)| (to - from).as_secs_f64()).sum();
+        let wanted = case.target(steady, &part, until).max(wanted * seconds);
+        let likely = 1.0 - (during * seconds - before * late).max(0.0) / wanted;
         match own.during((first, until)).filter(|_| likely >= *self.at_least) {
             Some(unknown) => answer.explained_by(&unknown),
             None => answer,

@@ -7,6 +7,7 @@ use std::time::Duration;
 mod domains;
 mod loads;
 mod rates;
+mod stalls;
 
 use loads::{Message, counted, counts};
 use proptest::prelude::ProptestConfig;
