@@ -32,7 +32,10 @@ impl<'a> OwnStalls<'a> {
     }
 
     /// The stalls that overlap a period, as a whole.
-    pub(super) fn over(self, (from, to): (Duration, Duration)) -> impl Iterator<Item = (Duration, Duration)> + 'a {
+    pub(super) fn over(
+        self,
+        (from, to): (Duration, Duration),
+    ) -> impl Iterator<Item = (Duration, Duration)> + 'a {
         self.0.iter().copied().filter(move |(start, end)| *start < to && *end > from)
     }
 

@@ -13,7 +13,7 @@ topics: [{name: t, partitions: 1}, {name: r, partitions: 1}]
 scenarios:
   write: {type: produce, topic: t, rate: 50/s, duration: 9s}
   read: {type: consume, topic: t}
-  ping: {type: roundtrip, topic: r, iterations: 4000, iteration_timeout: 2s}
+  ping: {type: roundtrip, topic: r, iterations: 800, iteration_timeout: 2s}
 checks:
   - {type: continuity, max_gap: 2s}
   - {type: roundtrip_ok}

@@ -89,7 +89,8 @@ impl Recovers<'_> {
         next: Option<&str>,
     ) -> Option<UnknownBecause> {
         let matters = (end, until.min(end + *self.within + FOLLOWS.max(*self.within)));
-        let (first, last) = (case.own_stalls().over(matters).next()?, case.own_stalls().over(matters).last()?);
+        let (first, last) =
+            (case.own_stalls().over(matters).next()?, case.own_stalls().over(matters).last()?);
         let fails = |from: Duration, to: Duration| {
             from < to && self.judge(case, before, (from, to), next).outcome() == CheckOutcome::Fail
         };

@@ -104,13 +104,8 @@ impl Threshold<'_> {
             return case.too_little(text, self.expr.shown(value), "").covering(domain);
         }
         let failed = Answer::fail(text, self.expr.shown(value), "").covering(domain);
-        let measured = Measured {
-            expr: self.expr,
-            value,
-            counts,
-            span: case.whole_span(),
-            own: case.own_stalls(),
-        };
+        let measured =
+            Measured { expr: self.expr, value, counts, span: case.whole_span(), own: case.own_stalls() };
         let errors = || self.own_errors(case, value);
         match self.own_delay(case, value).or_else(|| measured.own_stall(None)).or_else(errors) {
             Some(unknown) => failed.explained_by(&unknown),
@@ -140,11 +135,11 @@ impl Threshold<'_> {
         let late = late_by(self.expr, value, senders.map(|sender| &sender.counts))?;
         let metric = self.expr.metric;
         Some(UnknownBecause::new(
-                format!(
-                    "kaf6 itself sent messages up to {} late, and without this delay the broker may have met the limit",
-                    with_unit(metric, late, 0).0
-                ),
-                "use a larger machine or a lower `rate`, or run fewer other jobs on it",
+            format!(
+                "kaf6 itself sent messages up to {} late, and without this delay the broker may have met the limit",
+                with_unit(metric, late, 0).0
+            ),
+            "use a larger machine or a lower `rate`, or run fewer other jobs on it",
         ))
     }
 
@@ -195,13 +190,8 @@ impl Threshold<'_> {
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
             Some(value) if !holds(self.expr, value) => {
                 let failed = Answer::fail(text, self.expr.shown(value), "").covering(domain);
-                let measured = Measured {
-                    expr: self.expr,
-                    value,
-                    counts,
-                    span: (from, to),
-                    own: case.own_stalls(),
-                };
+                let measured =
+                    Measured { expr: self.expr, value, counts, span: (from, to), own: case.own_stalls() };
                 match self.own_delay(case, value).or_else(|| measured.own_stall(Some(&window))) {
                     Some(unknown) => failed.explained_by(&unknown),
                     None => failed,
@@ -360,9 +350,7 @@ pub(crate) fn fails_already(
     measure(counts, expr.metric, sends).is_some_and(|value| {
         let measured = Measured { expr, value, counts, span: (Duration::ZERO, elapsed), own };
         let senders = sends.then_some(counts).into_iter().chain(producers);
-        !holds(expr, value)
-            && late_by(expr, value, senders).is_none()
-            && measured.own_stall(None).is_none()
+        !holds(expr, value) && late_by(expr, value, senders).is_none() && measured.own_stall(None).is_none()
     })
 }
 
@@ -421,11 +409,7 @@ impl Measured<'_> {
 }
 
 /// How late kaf6 itself sent messages, in milliseconds, if a latency is too high only because of that.
-fn late_by<'a>(
-    expr: &ThresholdExpr,
-    value: f64,
-    senders: impl Iterator<Item = &'a Snapshot>,
-) -> Option<f64> {
+fn late_by<'a>(expr: &ThresholdExpr, value: f64, senders: impl Iterator<Item = &'a Snapshot>) -> Option<f64> {
     let to_be_low = matches!(expr.op, Op::Less | Op::LessOrEqual);
     let late = senders.filter_map(|sender| late(&sender.late, expr.metric)).fold(0.0, f64::max);
     (expr.metric.is_latency() && to_be_low && late > 0.0 && holds(expr, value - late)).then_some(late)

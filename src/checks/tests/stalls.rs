@@ -167,8 +167,7 @@ fn a_rate_stays_down_only_if_it_does_so_without_the_stalls() {
     // The rate is 10 per bucket. After the fault, from 20 s, it is this.
     let with = |after: fn(u64) -> u64, own: &[(u64, u64)]| {
         let mut seen = world(10);
-        seen.scenarios[0].counts =
-            counts(|bucket| if bucket < 200 { 10 } else { after(bucket) }, 400, 1000);
+        seen.scenarios[0].counts = counts(|bucket| if bucket < 200 { 10 } else { after(bucket) }, 400, 1000);
         seen.scenarios[0].span = Some((ms(0), ms(40_000)));
         seen.own_stalls = own.iter().map(|(from, to)| (ms(*from), ms(*to))).collect();
         answer(recovers(2000, 0.1), &seen).outcome()
@@ -193,12 +192,12 @@ fn a_drop_is_missing_only_if_no_stall_hides_it() {
     let outcome = |at_least, seen: &Observations| {
         let mut plan = plan(&[("it", drops(at_least), Some("write"))]);
         // Without a rate, it always has work.
-        if let crate::plan::Work::Produce(produce) = &mut plan.scenarios[0].work {
+        if let plan::Work::Produce(produce) = &mut plan.scenarios[0].work {
             produce.schedule = None;
         }
         evaluate(&plan, seen)[0].answer.outcome()
     };
-    seen.scenarios[0].counts.timeline = Default::default();
+    seen.scenarios[0].counts.timeline = crate::metrics::Timeline::new();
     for bucket in 0..300 {
         seen.scenarios[0].counts.timeline.record(bucket, (rate(bucket), 0), 0, &[]);
     }
@@ -211,8 +210,7 @@ fn a_drop_is_missing_only_if_no_stall_hides_it() {
 #[test]
 fn no_threshold_aborts_a_run_because_kaf6_itself_was_late() {
     let aborts = |messages: &[(u64, u64)], own: &[(u64, u64)], late: u32| {
-        let expr =
-            ThresholdExpr { metric: Metric::Max, op: Op::Less, value: 3000.0, text: "it".to_owned() };
+        let expr = ThresholdExpr { metric: Metric::Max, op: Op::Less, value: 3000.0, text: "it".to_owned() };
         let of = CheckSettings::Threshold { expr, abort: true, delay: ms(0), span: None };
         let plan = plan(&[("it", of, Some("write"))]);
         let seen = seen(messages, own);
