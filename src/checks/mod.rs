@@ -19,7 +19,7 @@ mod text;
 pub use answer::{Answer, CheckOutcome};
 pub use evaluate::{CheckResult, evaluate, stall_at_end, to_abort, worst};
 pub use messages::permitted::{allowance, permitted};
-pub use own_stalls::stood_still;
+pub use own_stalls::no_progress;
 pub use proof::{Unproven, reason_of, unproven};
 
 use check::Check;

@@ -1,4 +1,4 @@
-//! Periods in which kaf6 itself stood still, and failures that they may explain.
+//! Periods in which kaf6 itself made no progress, and failures that they may explain.
 //!
 //! On an overloaded or suspended machine, kaf6 sends, reads and waits late. A failure that this may explain is
 //! not evidence against the broker, so it becomes inconclusive. A stall never makes a check pass.
@@ -10,7 +10,7 @@ use super::case::CheckedScenario;
 use super::text::{span, time};
 use crate::plan::Work;
 
-/// The periods in which kaf6 itself stood still, in order.
+/// The periods in which kaf6 itself made no progress, in order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnStalls<'a>(pub(super) &'a [(Duration, Duration)]);
 
@@ -39,10 +39,10 @@ impl<'a> OwnStalls<'a> {
         self.0.iter().copied().filter(move |(start, end)| *start < to && *end > from)
     }
 
-    /// States that kaf6 stood still during a period. `None` if it did not.
+    /// States that kaf6 made no progress during a period. `None` if it did not.
     pub(super) fn during(self, period: (Duration, Duration)) -> Option<UnknownBecause> {
         let stalls: Vec<_> = self.over(period).collect();
-        let why = stood_still(&stalls)?;
+        let why = no_progress(&stalls)?;
         Some(UnknownBecause::new(why, "use a machine that has less load and is not suspended"))
     }
 
@@ -52,9 +52,9 @@ impl<'a> OwnStalls<'a> {
     }
 }
 
-/// Such as `kaf6 itself stood still for 7.99 s, from 3.002 s to 10.992 s`, for the longest of these stalls. `None`
+/// Such as `kaf6 itself made no progress for 7.99 s, from 3.002 s to 10.992 s`, for the longest of these stalls. `None`
 /// if there is none.
-pub fn stood_still(stalls: &[(Duration, Duration)]) -> Option<String> {
+pub fn no_progress(stalls: &[(Duration, Duration)]) -> Option<String> {
     let longest = |(from, to): &(Duration, Duration)| (*to - *from, std::cmp::Reverse(*from));
     let (from, to) = stalls.iter().copied().max_by_key(longest)?;
     let more = match stalls.len() - 1 {
@@ -62,7 +62,7 @@ pub fn stood_still(stalls: &[(Duration, Duration)]) -> Option<String> {
         1 => ", and once more".to_owned(),
         more => format!(", and {more} more times"),
     };
-    Some(format!("kaf6 itself stood still for {}, from {}{more}", time(to - from), span((from, to))))
+    Some(format!("kaf6 itself made no progress for {}, from {}{more}", time(to - from), span((from, to))))
 }
 
 impl<'a> CheckedScenario<'a> {
@@ -79,7 +79,7 @@ impl<'a> CheckedScenario<'a> {
         long.saturating_mul(u64::from(plan.clients))
     }
 
-    /// States that round trips are missing only because kaf6 stood still. `None` if more are missing than that
+    /// States that round trips are missing only because kaf6 made no progress. `None` if more are missing than that
     /// explains.
     pub(super) fn missing_by_stalls(&self) -> Option<UnknownBecause> {
         let counts = &self.scenario.counts;

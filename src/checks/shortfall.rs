@@ -42,7 +42,7 @@ impl CheckedScenario<'_> {
     }
 
     /// Why more could have followed: something was not observed, one of its producers ended early, or kaf6 itself
-    /// stood still.
+    /// made no progress.
     fn want_of_time(&self) -> Option<UnknownBecause> {
         let of_producers = || {
             self.producers()

@@ -86,7 +86,7 @@ async fn with_cluster(
 
     context.clock.start();
     live.start(context.clock.zero());
-    let _watching = own_stalls::watch(&context);
+    let _watching = own_stalls::watch(&context.own_stalls, context.clock.zero());
     let timeout = tokio::spawn(run_timeout(Arc::clone(&context)));
     let abort = tokio::spawn(scheduling::abort::watch(Arc::clone(&context)));
     let crash = tokio::spawn(scheduling::crash::watch(Arc::clone(&context)));

@@ -48,7 +48,7 @@ pub struct Observations {
     pub notes: Vec<Note>,
     /// How brokers throttled the clients.
     pub throttling: Throttling,
-    /// Periods in which kaf6 itself stood still, in order.
+    /// Periods in which kaf6 itself made no progress, in order.
     pub own_stalls: Vec<(Duration, Duration)>,
     /// From the start of the run to its end.
     pub duration: Duration,

@@ -161,7 +161,7 @@ struct Silent<'a> {
     silence: &'a Silence,
     /// The longest part of it outside all faults.
     alone: Duration,
-    /// The same without the time in which kaf6 itself stood still.
+    /// The same without the time in which kaf6 itself made no progress.
     awake: Duration,
     /// The broker never answered again, and no fault was active at the last request.
     gone: bool,

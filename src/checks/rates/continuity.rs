@@ -39,7 +39,7 @@ impl Check for Continuity<'_> {
             .without(case.ended_early())
             .without(case.all_idle_during_a_fault());
         let own = case.own_stalls();
-        // A gap that is too long even without the time in which kaf6 itself stood still.
+        // A gap that is too long even without the time in which kaf6 itself made no progress.
         let too_long = counts.gaps.stalls(tail).filter(|gap| own.alone(*gap) > *self.max_gap);
         let longest = too_long.max_by_key(|(from, to)| *to - *from);
         let explained = longest.is_none();

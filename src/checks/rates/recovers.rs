@@ -79,7 +79,7 @@ impl Check for Recovers<'_> {
 }
 
 impl Recovers<'_> {
-    /// States that the rate may have stayed down only because kaf6 stood still. `None` if it also stays down
+    /// States that the rate may have stayed down only because kaf6 made no progress. `None` if it also stays down
     /// before the first stall or after the last one.
     fn own_stall(
         &self,

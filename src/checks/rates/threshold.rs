@@ -113,7 +113,7 @@ impl Threshold<'_> {
         }
     }
 
-    /// States that there are too many errors only because kaf6 stood still and round trips timed out.
+    /// States that there are too many errors only because kaf6 made no progress and round trips timed out.
     fn own_errors(&self, case: &CheckedScenario<'_>, value: f64) -> Option<UnknownBecause> {
         let counts = &case.scenario.counts;
         let timed_out = counts.errors_by_code.get("TIMED_OUT").copied().unwrap_or_default();
@@ -338,7 +338,7 @@ fn latency_of(cell: &Bucket, metric: Metric) -> Option<f64> {
 
 /// Whether the condition already fails on the observations up to now, and neither because of missing data nor
 /// because kaf6 itself was late. `producers` are the scenarios whose messages this one reads, and `own` are the
-/// periods in which kaf6 stood still until `elapsed`.
+/// periods in which kaf6 made no progress until `elapsed`.
 pub(crate) fn fails_already(
     work: &Work,
     counts: &Snapshot,
@@ -354,7 +354,7 @@ pub(crate) fn fails_already(
     })
 }
 
-/// A value that does not meet the condition, and what it was measured from.
+/// A value that does not meet the condition, and its source.
 struct Measured<'a> {
     expr: &'a ThresholdExpr,
     value: f64,
@@ -364,7 +364,7 @@ struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    /// States that a latency or rate may fail only because kaf6 stood still, in a part of the run or in all of
+    /// States that a latency or rate may fail only because kaf6 made no progress, in a part of the run or in all of
     /// it. `None` if it fails without that, too.
     fn own_stall(&self, part: Option<&BucketWindow>) -> Option<UnknownBecause> {
         let metric = self.expr.metric;

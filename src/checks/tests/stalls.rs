@@ -1,4 +1,4 @@
-//! Tests of checks on periods in which kaf6 itself stood still.
+//! Tests of checks on periods in which kaf6 itself made no progress.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn stopped(periods: &[(u64, u64)]) -> Snapshot {
     counts
 }
 
-/// The messages stop in these periods, and kaf6 stands still in those.
+/// The messages stop in these periods, and kaf6 makes no progress in those.
 fn seen(messages: &[(u64, u64)], own: &[(u64, u64)]) -> Observations {
     let mut seen = world(10);
     seen.scenarios[0].counts = stopped(messages);
@@ -40,14 +40,14 @@ fn outcome(of: CheckSettings, seen: &Observations) -> CheckOutcome {
 }
 
 #[test]
-fn a_gap_counts_without_the_time_in_which_kaf6_stood_still() {
+fn a_gap_counts_without_the_time_in_which_kaf6_no_progress() {
     let continuity = || CheckSettings::Continuity { max_gap: ms(2000) };
     let stop = seen(&[(3000, 11_000)], &[(2990, 11_000)]);
     let answer = answer(continuity(), &stop);
     assert_eq!(answer.outcome(), CheckOutcome::Inconclusive, "{answer:?}");
     assert_eq!(
         answer.message(),
-        "from 3.000 s to 11.000 s; kaf6 itself stood still for 8.01 s, from 2.990 s to 11.000 s; use a machine \
+        "from 3.000 s to 11.000 s; kaf6 itself made no progress for 8.01 s, from 2.990 s to 11.000 s; use a machine \
         that has less load and is not suspended"
     );
     for (messages, own, expected) in [
@@ -127,7 +127,7 @@ checks:
 }
 
 #[test]
-fn a_silence_counts_without_the_time_in_which_kaf6_stood_still() {
+fn a_silence_counts_without_the_time_in_which_kaf6_no_progress() {
     let seen = |own: &[(Duration, Duration)], changes: bool| {
         let silence = Silence { from: ms(3000), to: ms(9000), to_the_end: false };
         let broker = WatchedBroker {
@@ -181,7 +181,7 @@ fn a_rate_stays_down_only_if_it_does_so_without_the_stalls() {
 
 #[test]
 fn a_drop_is_missing_only_if_no_stall_hides_it() {
-    // Half the rate during the fault. For 3 s before it, kaf6 stood still.
+    // Half the rate during the fault. For 3 s before it, kaf6 made no progress.
     let mut seen = world(5);
     let rate = |bucket| match bucket {
         30..60 => 0,
@@ -221,7 +221,7 @@ fn no_threshold_aborts_a_run_because_kaf6_itself_was_late() {
     };
     let stop = [(3000, 7000)];
     assert!(aborts(&stop, &[], 0));
-    assert!(!aborts(&stop, &stop, 0), "it stood still");
+    assert!(!aborts(&stop, &stop, 0), "it made no progress");
     assert!(!aborts(&stop, &[], 1), "it sent late");
     assert!(aborts(&[(3000, 7000), (15_000, 19_000)], &stop, 0));
 }

@@ -1,13 +1,12 @@
-//! Periods in which kaf6 itself stood still, because the machine was overloaded or suspended.
+//! Periods in which kaf6 itself made no progress, because the machine was overloaded or suspended.
 //!
-//! A thread of its own wakes at a fixed interval. A late wake-up is a stall.
+//! A separate thread wakes at a fixed interval. A late wake-up is a stall.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::outcome::lock;
-use super::run_context::RunContext;
-use crate::checks::stood_still;
+use crate::checks::no_progress;
 use crate::observe::Note;
 
 const EVERY: Duration = Duration::from_millis(50);
@@ -20,7 +19,7 @@ const NOTED: Duration = Duration::from_secs(1);
 
 /// The stalls of a run. Times are from the start of the run.
 #[derive(Debug, Default)]
-pub(crate) struct OwnStalls(Mutex<State>);
+pub(crate) struct StallLog(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,7 +28,7 @@ struct State {
     stalls: Vec<(Duration, Duration)>,
 }
 
-impl OwnStalls {
+impl StallLog {
     fn wake(&self, now: Duration) {
         let mut state = lock(&self.0);
         let stall = state.late_at(now);
@@ -58,9 +57,9 @@ impl State {
 
 /// Records stalls until the returned value is dropped.
 #[must_use]
-pub(crate) fn watch(context: &RunContext) -> Watching {
+pub(crate) fn watch(stalls: &Arc<StallLog>, zero: Instant) -> Watching {
     let (end, ended) = std::sync::mpsc::channel();
-    let (stalls, zero) = (Arc::clone(&context.own_stalls), context.clock.zero());
+    let stalls = Arc::clone(stalls);
     let thread = std::thread::Builder::new().name("own-stalls".to_owned()).spawn(move || {
         while ended.recv_timeout(EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             stalls.wake(zero.elapsed());
@@ -77,7 +76,7 @@ pub(crate) struct Watching {
 /// A note about the longest stall, if it matters.
 pub(crate) fn note(stalls: &[(Duration, Duration)]) -> Option<Note> {
     let long: Vec<_> = stalls.iter().copied().filter(|(from, to)| *to - *from >= NOTED).collect();
-    let why = stood_still(&long)?;
+    let why = no_progress(&long)?;
     Some(Note::warning(format!("{why}: this machine is overloaded or was suspended")))
 }
 
@@ -91,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_late_wake_up_is_a_stall() {
-        let stalls = OwnStalls::default();
+        let stalls = StallLog::default();
         for at in [50, 100, 400, 701, 751, 5000] {
             stalls.wake(ms(at));
         }
@@ -101,7 +100,7 @@ mod tests {
         let text = note(&unnoticed).unwrap().text;
         assert_eq!(
             text,
-            "kaf6 itself stood still for 4.249 s, from 0.751 s to 5.000 s, and once more: this machine is \
+            "kaf6 itself made no progress for 4.249 s, from 0.751 s to 5.000 s, and once more: this machine is \
             overloaded or was suspended"
         );
         assert_eq!(note(&unnoticed[..1]), None, "too short to matter");
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn of_too_many_stalls_the_longest_are_kept() {
-        let stalls = OwnStalls::default();
+        let stalls = StallLog::default();
         let mut at = Duration::ZERO;
         for number in 0..2 * MOST as u64 {
             at += ms(400 + number);

@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::lifecycle::{Lifecycle, LifecycleWatch};
 use super::notes::Notes;
 use super::options::Options;
-use super::own_stalls::OwnStalls;
+use super::own_stalls::StallLog;
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
 use crate::engine::context::progress::RunProgress;
@@ -40,7 +40,7 @@ pub(crate) struct RunContext {
     /// Scenarios first, then faults.
     pub(crate) states: Vec<LifecycleWatch>,
     pub(crate) notes: Notes,
-    pub(crate) own_stalls: Arc<OwnStalls>,
+    pub(crate) own_stalls: Arc<StallLog>,
     /// Keeps the embedded broker alive as long as the run.
     _embedded: Option<Embedded>,
 }
