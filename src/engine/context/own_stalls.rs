@@ -23,8 +23,8 @@ pub(crate) struct StallLog(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last time that the thread woke.
-    last: Duration,
+    /// The last time that the thread woke. `None` if it never did: without it, no stall is known.
+    last: Option<Duration>,
     stalls: Vec<(Duration, Duration)>,
 }
 
@@ -39,7 +39,7 @@ impl StallLog {
                 state.stalls.remove(shortest);
             }
         }
-        state.last = now;
+        state.last = Some(now);
     }
 
     /// The stalls until now, including one that the thread has not noticed yet.
@@ -51,7 +51,7 @@ impl StallLog {
 
 impl State {
     fn late_at(&self, now: Duration) -> Option<(Duration, Duration)> {
-        (now.saturating_sub(self.last) > EVERY + LATE).then_some((self.last, now))
+        self.last.filter(|last| now.saturating_sub(*last) > EVERY + LATE).map(|last| (last, now))
     }
 }
 
@@ -61,6 +61,7 @@ pub(crate) fn watch(stalls: &Arc<StallLog>, zero: Instant) -> Watching {
     let (end, ended) = std::sync::mpsc::channel();
     let stalls = Arc::clone(stalls);
     let thread = std::thread::Builder::new().name("own-stalls".to_owned()).spawn(move || {
+        stalls.wake(zero.elapsed());
         while ended.recv_timeout(EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             stalls.wake(zero.elapsed());
         }
