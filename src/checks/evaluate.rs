@@ -89,8 +89,8 @@ pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckOutcome)> {
 
 /// Evaluates the checks with `abort` on the observations up to now. The first one that fails ends the run.
 ///
-/// `own` returns the time since the start of the run, and the periods until then in which kaf6 itself stood
-/// still.
+/// `own` returns the time since the start of the run, and the periods until then in which kaf6 itself made
+/// no progress.
 pub fn to_abort(
     plan: &Plan,
     live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
