@@ -40,7 +40,7 @@ fn outcome(of: CheckSettings, seen: &Observations) -> CheckOutcome {
 }
 
 #[test]
-fn a_gap_counts_without_the_time_in_which_kaf6_no_progress() {
+fn a_gap_counts_without_the_time_in_which_kaf6_made_no_progress() {
     let continuity = || CheckSettings::Continuity { max_gap: ms(2000) };
     let stop = seen(&[(3000, 11_000)], &[(2990, 11_000)]);
     let answer = answer(continuity(), &stop);
@@ -127,7 +127,7 @@ checks:
 }
 
 #[test]
-fn a_silence_counts_without_the_time_in_which_kaf6_no_progress() {
+fn a_silence_counts_without_the_time_in_which_kaf6_made_no_progress() {
     let seen = |own: &[(Duration, Duration)], changes: bool| {
         let silence = Silence { from: ms(3000), to: ms(9000), to_the_end: false };
         let broker = WatchedBroker {
