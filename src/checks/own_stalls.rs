@@ -46,6 +46,12 @@ impl<'a> OwnStalls<'a> {
         Some(UnknownBecause::new(why, "use a machine that has less load and is not suspended"))
     }
 
+    /// States that kaf6 observed nothing for longer than this in a period. `None` if it did.
+    pub(super) fn longer_than(self, limit: Duration, period: (Duration, Duration)) -> Option<UnknownBecause> {
+        let is_long = self.parts(period).any(|(start, end)| end - start > limit);
+        self.during(period).filter(|_| is_long)
+    }
+
     /// The stalls that overlap a period, each with the same time after it, in which delayed messages catch up.
     pub(super) fn with_aftermath(self, period: (Duration, Duration)) -> Vec<(Duration, Duration)> {
         self.over(period).map(|(from, to)| (from, to + (to - from))).collect()

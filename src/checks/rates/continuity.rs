@@ -35,10 +35,11 @@ impl Check for Continuity<'_> {
             return self.without_data(case);
         }
         let moments = counts.acked.max(counts.received).max(counts.records).max(1);
+        let own = case.own_stalls();
         let domain = Domain::judged_all(moments, covered(case))
             .without(case.ended_early())
-            .without(case.all_idle_during_a_fault());
-        let own = case.own_stalls();
+            .without(case.all_idle_during_a_fault())
+            .without(own.longer_than(*self.max_gap, case.whole_span()));
         // A gap that is too long even without the time in which kaf6 itself made no progress.
         let too_long = counts.gaps.stalls(tail).filter(|gap| own.alone(*gap) > *self.max_gap);
         let longest = too_long.max_by_key(|(from, to)| *to - *from);

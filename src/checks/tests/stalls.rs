@@ -57,6 +57,9 @@ fn a_gap_counts_without_the_time_in_which_kaf6_made_no_progress() {
         (&[(3000, 11_000)], &[(4000, 10_500)], CheckOutcome::Inconclusive),
         (&[(3000, 11_000), (15_000, 18_000)], &[(3000, 11_000)], CheckOutcome::Fail),
         (&[(3000, 4500)], &[(3000, 4500)], CheckOutcome::Pass),
+        // Messages that are acked as soon as kaf6 sends them leave no gap, but kaf6 observed nothing before.
+        (&[], &[(3000, 11_000)], CheckOutcome::Inconclusive),
+        (&[], &[(40_000, 48_000)], CheckOutcome::Pass),
     ] {
         assert_eq!(outcome(continuity(), &seen(messages, own)), expected, "{messages:?} {own:?}");
     }
