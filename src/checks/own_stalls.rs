@@ -1,7 +1,7 @@
 //! Periods in which kaf6 itself made no progress, and failures that they may explain.
 //!
 //! On an overloaded or suspended machine, kaf6 sends, reads and waits late. A failure that this may explain is
-//! not evidence against the broker, so it becomes inconclusive. A stall never makes a check pass.
+//! not evidence against the broker, so it becomes inconclusive. It never becomes a pass.
 
 use std::time::Duration;
 
@@ -52,6 +52,20 @@ impl<'a> OwnStalls<'a> {
         self.during(period).filter(|_| is_long)
     }
 
+    /// A period together with the earlier stalls whose delayed messages catch up in it.
+    pub(super) fn reach(self, (from, to): (Duration, Duration)) -> (Duration, Duration) {
+        let felt = self.0.iter().filter(|(start, end)| *start < to && *end + (*end - *start) > from);
+        (felt.map(|(start, _)| *start).min().map_or(from, |start| start.min(from)), to)
+    }
+
+    /// At most how many round trips the stalls in a period made late: one per client, for each stall of at least
+    /// half the time that a round trip has.
+    pub(super) fn late_trips(self, work: &Work, period: (Duration, Duration)) -> u64 {
+        let Work::Roundtrip(plan) = work else { return 0 };
+        let long = self.over(period).filter(|(from, to)| *to - *from >= plan.iteration_timeout / 2);
+        (long.count() as u64).saturating_mul(u64::from(plan.clients))
+    }
+
     /// The stalls that overlap a period, each with the same time after it, in which delayed messages catch up.
     pub(super) fn with_aftermath(self, period: (Duration, Duration)) -> Vec<(Duration, Duration)> {
         self.over(period).map(|(from, to)| (from, to + (to - from))).collect()
@@ -76,21 +90,15 @@ impl<'a> CheckedScenario<'a> {
         OwnStalls(&self.seen.own_stalls)
     }
 
-    /// At most how many round trips a stall made late: one per client, for each stall of at least half the
-    /// time that a round trip has.
-    pub(super) fn trips_late_by_stalls(&self) -> u64 {
-        let Work::Roundtrip(plan) = self.work() else { return 0 };
-        let stalls = self.own_stalls().over(self.whole_span());
-        let long = stalls.filter(|(from, to)| *to - *from >= plan.iteration_timeout / 2).count() as u64;
-        long.saturating_mul(u64::from(plan.clients))
-    }
-
     /// States that round trips are missing only because kaf6 made no progress. `None` if more are missing than that
     /// explains.
     pub(super) fn missing_by_stalls(&self) -> Option<UnknownBecause> {
         let counts = &self.scenario.counts;
         let planned = self.scenario.planned.unwrap_or(counts.sent);
         let missing = planned.saturating_sub(counts.received.min(counts.acked));
-        (missing <= self.trips_late_by_stalls()).then(|| self.own_stalls().during(self.whole_span()))?
+        let (own, span) = (self.own_stalls(), self.whole_span());
+        // `late_trips` is 0 for other scenarios: a stall does not excuse what they miss.
+        let explained = missing > 0 && missing <= own.late_trips(self.work(), span);
+        explained.then(|| own.during(span))?
     }
 }

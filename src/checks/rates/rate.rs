@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::checks::answer::{Answer, UnknownBecause};
 use crate::checks::case::{CheckedScenario, without};
+use crate::checks::own_stalls::OwnStalls;
 use crate::checks::text::{as_f64, time};
 use crate::plan::CheckSettings;
 
@@ -18,6 +19,15 @@ pub(crate) struct Before {
     pub(crate) rate: f64,
     /// The periods in which these messages were acked or read.
     pub(crate) parts: Vec<(Duration, Duration)>,
+}
+
+impl Before {
+    /// The rate without the time in which kaf6 itself made no progress.
+    pub(crate) fn without_stalls(&self, own: OwnStalls<'_>) -> f64 {
+        let length: f64 = self.parts.iter().map(|(from, to)| (*to - *from).as_secs_f64()).sum();
+        let alone: f64 = self.parts.iter().map(|part| own.alone(*part).as_secs_f64()).sum();
+        if alone > 0.0 { self.rate * length / alone } else { f64::INFINITY }
+    }
 }
 
 impl CheckedScenario<'_> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::rate::Before;
 use crate::checks::answer::{Answer, CheckOutcome, Domain, UnknownBecause};
-use crate::checks::case::CheckedScenario;
+use crate::checks::case::{CheckedScenario, without};
 use crate::checks::check::Check;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span, time};
@@ -58,6 +58,7 @@ impl Check for Recovers<'_> {
             Some(unknown) => answer.explained_by(&unknown),
             None => answer,
         };
+        let answer = self.unless_lowered(case, answer, &before, (end, until), next);
         // Another fault may keep the rate down. That is no excuse if the rate stays down after that fault has
         // also ended.
         match longer_than(case, self.after, end) {
@@ -79,8 +80,8 @@ impl Check for Recovers<'_> {
 }
 
 impl Recovers<'_> {
-    /// States that the rate may have stayed down only because kaf6 made no progress. `None` if it also stays down
-    /// before the first stall or after the last one.
+    /// States that the rate may have stayed down only because kaf6 made no progress. `None` if it also stayed down
+    /// for too long without the stalls, or between two of them.
     fn own_stall(
         &self,
         case: &CheckedScenario<'_>,
@@ -89,13 +90,32 @@ impl Recovers<'_> {
         next: Option<&str>,
     ) -> Option<UnknownBecause> {
         let matters = (end, until.min(end + *self.within + FOLLOWS.max(*self.within)));
-        let (first, last) =
-            (case.own_stalls().over(matters).next()?, case.own_stalls().over(matters).last()?);
-        let fails = |from: Duration, to: Duration| {
-            from < to && self.judge(case, before, (from, to), next).outcome() == CheckOutcome::Fail
-        };
-        let explained = !fails(end, first.0.min(until)) && !fails(last.1.max(end), until);
-        explained.then(|| case.own_stalls().during(matters))?
+        let own = case.own_stalls();
+        let unknown = own.during(matters)?;
+        let after = After::new(self, case, before, (end, until));
+        let took = after.look().back.map(|back| after.took(&back));
+        let is_late = took.is_some_and(|took| own.alone((end, end + took)) > *self.within);
+        let awake = without((end, until), own.over(matters));
+        let fails = |part| self.judge(case, before, part, next).outcome() == CheckOutcome::Fail;
+        (!is_late && !awake.into_iter().any(fails)).then_some(unknown)
+    }
+
+    /// A stall of kaf6 before the fault lowers the rate that the later one is compared with.
+    fn unless_lowered(
+        &self,
+        case: &CheckedScenario<'_>,
+        answer: Answer,
+        before: &Before,
+        span: (Duration, Duration),
+        next: Option<&str>,
+    ) -> Answer {
+        let own = case.own_stalls();
+        let Some(unknown) = before.parts.iter().find_map(|part| own.during(*part)) else { return answer };
+        let steady = Before { rate: before.without_stalls(own), parts: before.parts.clone() };
+        match self.judge(case, &steady, span, next).outcome() {
+            CheckOutcome::Pass => answer,
+            _ => answer.unless(&unknown),
+        }
     }
 
     /// Whether the rate recovered in this period.

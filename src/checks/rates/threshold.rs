@@ -104,27 +104,12 @@ impl Threshold<'_> {
             return case.too_little(text, self.expr.shown(value), "").covering(domain);
         }
         let failed = Answer::fail(text, self.expr.shown(value), "").covering(domain);
-        let measured =
-            Measured { expr: self.expr, value, counts, span: case.whole_span(), own: case.own_stalls() };
-        let errors = || self.own_errors(case, value);
-        match self.own_delay(case, value).or_else(|| measured.own_stall(None)).or_else(errors) {
+        let (work, span, own) = (case.work(), case.whole_span(), case.own_stalls());
+        let measured = Measured { expr: self.expr, value, work, counts, span, own };
+        match self.own_delay(case, value).or_else(|| measured.own_stall(None)) {
             Some(unknown) => failed.explained_by(&unknown),
             None => failed,
         }
-    }
-
-    /// States that there are too many errors only because kaf6 made no progress and round trips timed out.
-    fn own_errors(&self, case: &CheckedScenario<'_>, value: f64) -> Option<UnknownBecause> {
-        let counts = &case.scenario.counts;
-        let timed_out = counts.errors_by_code.get("TIMED_OUT").copied().unwrap_or_default();
-        let late = as_f64(timed_out.min(case.trips_late_by_stalls()));
-        let less = match self.expr.metric {
-            Metric::Errors => late,
-            Metric::ErrorRate => late / as_f64(counts.sent.max(1)),
-            _ => return None,
-        };
-        let explained = late > 0.0 && holds(self.expr, (value - less).max(0.0));
-        explained.then(|| case.own_stalls().during(case.whole_span()))?
     }
 
     /// States that a latency is too high only because kaf6 sent messages late. `None` if it is too high
@@ -190,8 +175,8 @@ impl Threshold<'_> {
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
             Some(value) if !holds(self.expr, value) => {
                 let failed = Answer::fail(text, self.expr.shown(value), "").covering(domain);
-                let measured =
-                    Measured { expr: self.expr, value, counts, span: (from, to), own: case.own_stalls() };
+                let (work, own) = (case.work(), case.own_stalls());
+                let measured = Measured { expr: self.expr, value, work, counts, span: (from, to), own };
                 match self.own_delay(case, value).or_else(|| measured.own_stall(Some(&window))) {
                     Some(unknown) => failed.explained_by(&unknown),
                     None => failed,
@@ -348,7 +333,7 @@ pub(crate) fn fails_already(
 ) -> bool {
     let sends = !matches!(work, Work::Consume(_));
     measure(counts, expr.metric, sends).is_some_and(|value| {
-        let measured = Measured { expr, value, counts, span: (Duration::ZERO, elapsed), own };
+        let measured = Measured { expr, value, work, counts, span: (Duration::ZERO, elapsed), own };
         let senders = sends.then_some(counts).into_iter().chain(producers);
         !holds(expr, value) && late_by(expr, value, senders).is_none() && measured.own_stall(None).is_none()
     })
@@ -358,6 +343,7 @@ pub(crate) fn fails_already(
 struct Measured<'a> {
     expr: &'a ThresholdExpr,
     value: f64,
+    work: &'a Work,
     counts: &'a Snapshot,
     span: (Duration, Duration),
     own: OwnStalls<'a>,
@@ -374,18 +360,34 @@ impl Measured<'_> {
         } else if is_rate(metric) {
             self.rate_holds(part)
         } else {
-            false
+            self.errors_hold(part)
         };
-        explained.then(|| self.own.during(self.span))?
+        explained.then(|| self.own.during(self.own.reach(self.span)))?
+    }
+
+    /// Whether there are too many errors only because round trips timed out.
+    fn errors_hold(&self, part: Option<&BucketWindow>) -> bool {
+        let timed_out = self.counts.errors_by_code.get("TIMED_OUT").copied().unwrap_or_default();
+        let late = timed_out.min(self.own.late_trips(self.work, self.own.reach(self.span)));
+        let less = match self.expr.metric {
+            Metric::Errors => as_f64(late),
+            Metric::ErrorRate => {
+                let of = part.map_or(self.counts.sent, |part| part.total.count + part.total.errors);
+                as_f64(late) / as_f64(of.max(1))
+            }
+            _ => return false,
+        };
+        late > 0 && holds(self.expr, (self.value - less).max(0.0))
     }
 
     /// Whether a latency may meet the limit without the stalls: all latencies without the length of the stalls,
     /// and the latencies of the other times as they are.
     fn latency_holds(&self, is_part: bool) -> bool {
         let Self { expr, value, counts, .. } = self;
-        let stalled_ms = self.own.within(self.span).as_secs_f64() * 1e3;
+        let reach = self.own.reach(self.span);
+        let stalled_ms = self.own.within(reach).as_secs_f64() * 1e3;
         let span = if is_part { self.span } else { (Duration::ZERO, Duration::MAX) };
-        let others = counts.timeline.window_without(span, &self.own.with_aftermath(self.span));
+        let others = counts.timeline.window_without(span, &self.own.with_aftermath(reach));
         let others = latency_of(&others, expr.metric);
         holds(expr, value - stalled_ms)
             && others.is_none_or(|others| holds(expr, others * (1.0 - TIMELINE_ERROR)))

@@ -35,7 +35,10 @@ impl Check for ThroughputDrops<'_> {
             Ok(before) => before,
             Err(none) => return none,
         };
-        let (before, parts) = (before.rate, before.parts);
+        let own = case.own_stalls();
+        let steady = before.without_stalls(own);
+        let first = before.parts.first().map_or(span_of.0, |(from, _)| *from);
+        let before = before.rate;
         let (start, end) = case.effect_of(fault, span_of);
         let name = &case.scenario.name;
         // A scenario that stops because it is done proves nothing about the fault.
@@ -81,17 +84,20 @@ impl Check for ThroughputDrops<'_> {
         let domain = Domain::judged_all(1, covers).without(case.ended_before(end));
         let answer = Answer::pass_if(drop >= *self.at_least, expected, actual, domain);
         // A stall of kaf6 lowers the rate before the fault, or delays messages until the fault is active.
-        let own = case.own_stalls();
-        let first = parts.first().map_or(start, |(from, _)| *from);
-        let length: f64 = parts.iter().map(|(from, to)| (*to - *from).as_secs_f64()).sum();
-        let alone: f64 = parts.iter().map(|part| own.alone(*part).as_secs_f64()).sum();
-        let steady = if alone > 0.0 { before * length / alone } else { f64::INFINITY };
         let late = own.over((first, until)).filter(|(from, to)| *to + (*to - *from) > start);
         let late: f64 = late.map(|(from, to)| (to - from).as_secs_f64()).sum();
-        let wanted = case.target(steady, &part, until).max(wanted * seconds);
-        let likely = 1.0 - (during * seconds - before * late).max(0.0) / wanted;
-        match own.during((first, until)).filter(|_| likely >= *self.at_least) {
+        let done = during * seconds;
+        let steadily = case.target(steady, &part, until).max(wanted * seconds);
+        let likely = 1.0 - (done - before * late).max(0.0) / steadily;
+        let answer = match own.during((first, until)).filter(|_| likely >= *self.at_least) {
             Some(unknown) => answer.explained_by(&unknown),
+            None => answer,
+        };
+        // A stall during the fault lowers the rate as well.
+        let awake = own.alone((start, until)).as_secs_f64();
+        let likely = if awake > 0.0 { 1.0 - done / awake / wanted } else { 0.0 };
+        match own.during((start, until)).filter(|_| likely < *self.at_least) {
+            Some(unknown) => answer.unless(&unknown),
             None => answer,
         }
     }

@@ -130,6 +130,21 @@ checks:
 }
 
 #[test]
+fn a_count_of_a_reader_fails_in_spite_of_a_stall() {
+    let count = || CheckSettings::CountAtLeast { expected: 1000, metric: None };
+    let mut seen = seen(&[], &[(3000, 7000)]);
+    let read = seen.scenarios.iter().position(|it| it.kind == ScenarioKind::Consume).unwrap();
+    let reader = &mut seen.scenarios[read];
+    (reader.planned, reader.span) = (None, Some((ms(0), ms(30_000))));
+    reader.counts = Snapshot { received: 900, ..counts(|_| 3, 300, 1000) };
+    (reader.counts.sent, reader.counts.acked) = (0, 0);
+    let plan = plan(&[("it", count(), Some("read"))]);
+    let with = evaluate(&plan, &seen)[0].answer.outcome();
+    seen.own_stalls.clear();
+    assert_eq!((with, evaluate(&plan, &seen)[0].answer.outcome()), (CheckOutcome::Fail, CheckOutcome::Fail));
+}
+
+#[test]
 fn a_silence_counts_without_the_time_in_which_kaf6_made_no_progress() {
     let seen = |own: &[(Duration, Duration)], changes: bool| {
         let silence = Silence { from: ms(3000), to: ms(9000), to_the_end: false };
@@ -180,6 +195,26 @@ fn a_rate_stays_down_only_if_it_does_so_without_the_stalls() {
     assert_eq!(with(stopped, &[(20_000, 28_000)]), CheckOutcome::Inconclusive);
     assert_eq!(with(|_| 3, &[(20_000, 21_000)]), CheckOutcome::Fail, "it stays down afterwards");
     assert_eq!(with(|_| 10, &[(20_000, 21_000)]), CheckOutcome::Pass);
+    // It is down for 12 s, and two short stalls excuse neither the time between them nor a recovery 9 s late.
+    let late = |bucket| if (200..320).contains(&bucket) { 0 } else { 10 };
+    assert_eq!(with(late, &[(20_500, 20_800), (31_000, 31_300)]), CheckOutcome::Fail);
+    let late = |bucket| if (200..240).contains(&bucket) { 0 } else { 10 };
+    assert_eq!(with(late, &[(21_900, 22_200)]), CheckOutcome::Fail, "3.7 s without the stall");
+    // A rate that a stall lowered before the fault proves no recovery.
+    let before = |own: &[(u64, u64)]| {
+        let mut seen = world(10);
+        let rate = |bucket| match bucket {
+            20..70 => 0,
+            0..200 => 10,
+            _ => 5,
+        };
+        seen.scenarios[0].counts = counts(rate, 400, 1000);
+        seen.scenarios[0].span = Some((ms(0), ms(40_000)));
+        seen.own_stalls = own.iter().map(|(from, to)| (ms(*from), ms(*to))).collect();
+        answer(recovers(2000, 0.4), &seen).outcome()
+    };
+    assert_eq!(before(&[]), CheckOutcome::Pass);
+    assert_eq!(before(&[(2000, 7000)]), CheckOutcome::Inconclusive);
 }
 
 #[test]
@@ -208,6 +243,11 @@ fn a_drop_is_missing_only_if_no_stall_hides_it() {
     seen.own_stalls = vec![(ms(3000), ms(6000))];
     assert_eq!(outcome(0.4, &seen), CheckOutcome::Inconclusive);
     assert_eq!(outcome(0.95, &seen), CheckOutcome::Fail);
+    // A stall during the fault lowers the rate as well, so it proves no drop.
+    seen.own_stalls = Vec::new();
+    assert_eq!(outcome(0.2, &seen), CheckOutcome::Pass);
+    seen.own_stalls = vec![(ms(12_000), ms(17_000))];
+    assert_eq!(outcome(0.2, &seen), CheckOutcome::Inconclusive);
 }
 
 #[test]

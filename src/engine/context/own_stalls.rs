@@ -31,8 +31,7 @@ struct State {
 impl StallLog {
     fn wake(&self, now: Duration) {
         let mut state = lock(&self.0);
-        let stall = state.late_at(now);
-        state.stalls.extend(stall);
+        state.stalls = state.until(now);
         if state.stalls.len() > MOST {
             let shortest = (0..).zip(&state.stalls).min_by_key(|(_, (from, to))| *to - *from);
             if let Some((shortest, _)) = shortest {
@@ -44,14 +43,22 @@ impl StallLog {
 
     /// The stalls until now, including one that the thread has not noticed yet.
     pub(crate) fn until(&self, now: Duration) -> Vec<(Duration, Duration)> {
-        let state = lock(&self.0);
-        state.stalls.iter().copied().chain(state.late_at(now)).collect()
+        lock(&self.0).until(now)
     }
 }
 
 impl State {
-    fn late_at(&self, now: Duration) -> Option<(Duration, Duration)> {
-        self.last.filter(|last| now.saturating_sub(*last) > EVERY + LATE).map(|last| (last, now))
+    /// The stalls until now. Two stalls with one wake-up in between are one.
+    fn until(&self, now: Duration) -> Vec<(Duration, Duration)> {
+        let mut stalls = self.stalls.clone();
+        let Some(last) = self.last.filter(|last| now.saturating_sub(*last) > EVERY + LATE) else {
+            return stalls;
+        };
+        match stalls.last_mut() {
+            Some((_, to)) if *to == last => *to = now,
+            _ => stalls.push((last, now)),
+        }
+        stalls
     }
 }
 
@@ -96,8 +103,11 @@ mod tests {
             stalls.wake(ms(at));
         }
         assert_eq!(stalls.until(ms(5300)), [(ms(400), ms(701)), (ms(751), ms(5000))]);
+        stalls.wake(ms(5050));
         let unnoticed = stalls.until(ms(9000));
-        assert_eq!(unnoticed.last(), Some(&(ms(5000), ms(9000))), "the thread has not woken yet");
+        assert_eq!(unnoticed.last(), Some(&(ms(5050), ms(9000))), "the thread has not woken yet");
+        stalls.wake(ms(5400));
+        assert_eq!(stalls.until(ms(9000)).last(), Some(&(ms(5050), ms(9000))), "one wake-up in between");
         let text = note(&unnoticed).unwrap().text;
         assert_eq!(
             text,
@@ -113,6 +123,8 @@ mod tests {
         let mut at = Duration::ZERO;
         for number in 0..2 * MOST as u64 {
             at += ms(400 + number);
+            stalls.wake(at);
+            at += EVERY;
             stalls.wake(at);
         }
         let kept = stalls.until(at);

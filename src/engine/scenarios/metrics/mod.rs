@@ -46,9 +46,10 @@ pub(crate) async fn run(context: &Arc<RunContext>, index: usize, plan: &MetricsP
             (result, began.elapsed())
         });
         let answer = tokio::select! {
-            answer = get => unwind(answer),
+            biased;
             // The request continues in its thread, and no longer counts.
             () = context.stop.stopped() => break cut(&context.stop),
+            answer = get => unwind(answer),
         };
         let task = CountedRequest {
             context: Arc::clone(context),
